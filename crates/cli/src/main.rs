@@ -1,0 +1,2 @@
+//! The command `jackline`.
+fn main() {}
