@@ -1,1 +1,22 @@
-//! To be.
+//! SHOW: what jackline knows, for people and for machines, over a Unix socket that only its owner may use.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | [`view`](View) | what the agent hands in: the published snapshot, the data plane's counts, the state file, the clock |
+//! | [`status`] | the answer to `GET /status`: a stable schema, serde both ways |
+//! | [`project`] | the pure function from a [`Reading`] to a [`status::Status`] |
+//! | [`metrics`] | every metric, declared in one place, and the answer to `GET /metrics` |
+//! | `server` | HTTP/1.1 on the socket: who may ask, how much, for how long |
+//!
+//! Projections only: nothing here changes anything, and nothing here is remembered from one request to the next.
+//! The socket itself (its path, its mode, what to do with a stale one) is the agent's.
+#![forbid(unsafe_code)]
+
+pub mod metrics;
+pub mod project;
+mod server;
+pub mod status;
+mod view;
+
+pub use server::serve;
+pub use view::{Clock, Identity, Reading, SessionsView, StateFileView, View};
