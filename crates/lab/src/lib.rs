@@ -4,12 +4,24 @@
 //! **nodes** run the real `jackline` as child processes, each with clients of its own; a **scenario** breaks the control
 //! plane in its own way, and the **verdict** says what became of the nodes and of the clients' requests.
 
+mod credentials;
+mod dns;
 mod options;
+mod pki;
+mod plan;
+mod plane;
 mod runner;
+mod server;
 mod timeline;
 mod verdict;
 
+pub use credentials::Credentials;
+pub use dns::NameServer;
 pub use options::{Balancer, LabOptions, Naive, Output};
+pub use pki::{Authority, Issued};
+pub use plan::{Anonymous, Plan, PlannedServer, Role, SERVERS_MAX};
+pub use plane::{ControlPlane, PlaneError, Sighting};
 pub use runner::run;
+pub use server::{Server, Shutdown, SlowSpec, StartAs};
 pub use timeline::Entry;
 pub use verdict::{Check, NodeLog, Outcome, Recovery, Requests, summary};
