@@ -1,16 +1,201 @@
 //! HTTP/1.1 on the admin socket: who may ask, how much, for how long. What is answered is the projections'.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::UnixListener;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, body::HttpBody};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-use crate::view::View;
+use crate::metrics;
+use crate::project;
+use crate::view::{Reading, View};
 
-/// Answers requests on `listener` until `shutdown` completes. Nothing else ends it: no client, no lack of descriptors.
+/// So many connections at a time; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 16;
+/// A request's line and headers together; hyper takes no less than this.
+const HEAD_MAX: usize = 8 * 1024;
+/// So many headers in a request.
+const HEADERS_MAX: usize = 32;
+/// A request's head is complete by then; also how long a kept connection may idle.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// A connection ends by then, whatever it is doing.
+const CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// How long answers under way may take after the shutdown began.
+const FINISH_TIME: Duration = Duration::from_secs(1);
+/// The pause after an accept that failed: descriptors come back when something else is closed, not at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers requests on `listener` until `shutdown` completes; answers under way then get a second to end. Nothing else
+/// ends it: no client, no lack of descriptors.
 ///
 /// The listener's path and mode are the caller's; besides, only processes of our own user and root are answered.
 pub async fn serve(listener: UnixListener, view: Arc<dyn View>, shutdown: impl Future<Output = ()> + Send) {
-    let _ = (listener, view);
-    shutdown.await;
+    let open = router(view);
+    let closed = refusal();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let router = if peer_may_ask(&stream) {
+                    open.clone()
+                } else {
+                    closed.clone()
+                };
+                connections.spawn(async move {
+                    answer(stream, router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "admin socket: a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = timeout(FINISH_TIME, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// A connection, and its place among [`CONNECTIONS_MAX`].
+async fn accept(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+fn peer_may_ask(stream: &UnixStream) -> bool {
+    // A kernel that does not tell who is asking: the socket's mode has to do.
+    stream.peer_cred().map_or(true, |peer| {
+        may_ask(peer.uid(), rustix::process::geteuid().as_raw())
+    })
+}
+
+/// Our own user may, and root.
+fn may_ask(peer: u32, own: u32) -> bool {
+    peer == own || peer == 0
+}
+
+async fn answer(stream: UnixStream, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match timeout(CONNECTION_TIME, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "admin socket: a connection ended badly"),
+        Err(_) => tracing::debug!("admin socket: a connection took too long"),
+    }
+}
+
+fn router(view: Arc<dyn View>) -> Router {
+    Router::new()
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(without_body))
+        .with_state(view)
+}
+
+fn refusal() -> Router {
+    Router::new().fallback(|| async {
+        sentence(
+            StatusCode::FORBIDDEN,
+            "this socket answers the user that jackline runs as, and root; try sudo",
+        )
+    })
+}
+
+async fn status(State(view): State<Arc<dyn View>>) -> Response {
+    Json(project::status(&Reading::take(&*view))).into_response()
+}
+
+async fn metrics(State(view): State<Arc<dyn View>>) -> Response {
+    match metrics::render(Reading::take(&*view)) {
+        Ok(page) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response(),
+        Err(_) => sentence(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics could not be written; please report this",
+        ),
+    }
+}
+
+/// Says that the process runs and answers. Whether the node is attached is `/status`'s to say: restarting a jackline
+/// because apiservers are away would only cost time.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn unknown_path() -> Response {
+    sentence(
+        StatusCode::NOT_FOUND,
+        "there is no such path; there are /status, /metrics and /healthz",
+    )
+}
+
+async fn wrong_method() -> Response {
+    sentence(StatusCode::METHOD_NOT_ALLOWED, "this path only answers GET")
+}
+
+/// Nothing here reads a body, so none is taken: refused before its first byte is read.
+async fn without_body(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        next.run(request).await
+    } else {
+        sentence(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "requests to this socket have no body",
+        )
+    }
+}
+
+fn sentence(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_ask;
+
+    #[test]
+    fn our_own_user_and_root_may_ask_and_nobody_else() {
+        assert!(may_ask(1000, 1000));
+        assert!(may_ask(0, 1000));
+        assert!(may_ask(0, 0));
+        assert!(!may_ask(1001, 1000));
+        assert!(!may_ask(65_534, 0));
+    }
 }

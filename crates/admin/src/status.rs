@@ -169,3 +169,12 @@ pub enum StateFileStatus {
     /// It cannot be written: a restart would forget what was learnt since (P3).
     MemoryOnly,
 }
+
+/// The word that the schema has for `value`, one of the enums above: the same word in JSON, in metrics, in tables.
+pub fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        // Not one of them: nothing of ours comes here.
+        _ => String::new(),
+    }
+}
