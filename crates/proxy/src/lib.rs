@@ -1,1 +1,39 @@
-//! To be.
+//! MOVE: the data plane. Listeners, dialling, copying, and the table of sessions.
+//!
+//! A session is two sockets and what lies between them: bytes are carried, never decoded (TLS stays end to end). The
+//! data plane asks nobody for each connection. It reads the published [`Snapshot`], walks the candidates in the core's
+//! order ([`jackline_core::selection`]), and tells back as [`Event`]s what it saw. What is known of endpoints, and what
+//! follows from it, is the core's; testing them actively is the probe's.
+//!
+//! The path of a connection through the modules:
+//!
+//! ```text
+//! listen ─► accept ─► session ─► dial    S3, S6: who takes it
+//!                        │  ├───► flight  S4: the first flight until the first answer
+//!                        │  └───► copy    the bytes, from then on
+//!                        ▼
+//!                      table ◄── closing  D2, D4, R4: who is closed, and when
+//! ```
+//!
+//! Plain data ([`ProxyConfig`]) → [`bind`] (all that can fail does so here) → [`Bound::run`] → [`DataPlane`].
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (snapshots, sink) = unimplemented!();
+//! let bound = jackline_proxy::bind(&jackline_proxy::ProxyConfig::default())?;
+//! let plane = bound.run(snapshots, sink);
+//! println!("{} sessions", plane.sessions().open);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Snapshot`]: jackline_core::Snapshot
+//! [`Event`]: jackline_core::Event
+
+mod config;
+mod listen;
+mod plane;
+
+pub use config::ProxyConfig;
+pub use listen::{BindError, Bound, bind};
+pub use plane::{DataPlane, Sessions};

@@ -1,0 +1,47 @@
+//! What the data plane is told at start: plain data, with the design's defaults. Reading it from a file is the agent's.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// The port that clients connect to, unless configured.
+const PORT: u16 = 6440;
+
+/// Settings of the data plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyConfig {
+    /// Where clients connect to. Default `127.0.0.1:6440` and `[::1]:6440`. An IPv6 loopback that this machine does not
+    /// have only warns, as long as another listener remains.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that carry sessions, 1 to [`Self::THREADS_MAX`]; others are clamped. Default 2.
+    pub threads: usize,
+    /// How long a client is held while nobody connects, before it is closed with a reset (S6). Default 1 s.
+    pub hold: Duration,
+    /// How many clients are served at once; `None`: as many as the descriptor limit allows.
+    pub sessions_max: Option<usize>,
+    /// Dial loopback upstreams whoever lists them. `false`: only those that a configured source (static list, registration
+    /// address) lists; others may be another balancer that forwards to us. Our own listeners are refused always.
+    pub allow_loopback: bool,
+    /// Where jitter is drawn from: the node's seed (R5).
+    pub seed: u64,
+}
+
+impl ProxyConfig {
+    /// The most threads that are started.
+    pub const THREADS_MAX: usize = 64;
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
+                SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), PORT),
+            ],
+            threads: 2,
+            hold: Duration::from_secs(1),
+            sessions_max: None,
+            allow_loopback: false,
+            seed: 0,
+        }
+    }
+}
