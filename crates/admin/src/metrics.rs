@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jackline_core::{EndpointView, SourceView, Trust};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::{MetricType, exemplar::Exemplar};
 use prometheus_client::registry::Registry;
 
@@ -221,15 +221,20 @@ impl Metric {
         let mut family = encoder.encode_descriptor(self.name, self.help, None, kind)?;
         for (values, value) in (self.samples)(reading) {
             let labels: Vec<(&str, String)> = self.labels.iter().copied().zip(values).collect();
-            let mut series = family.encode_family(&labels)?;
-            match self.kind {
-                Kind::Counter => {
-                    series.encode_counter(&value, None::<&Exemplar<Vec<(&str, String)>, f64>>)?
-                }
-                Kind::Gauge => series.encode_gauge(&value)?,
+            if labels.is_empty() {
+                self.encode_value(value, &mut family)?;
+            } else {
+                self.encode_value(value, &mut family.encode_family(&labels)?)?;
             }
         }
         Ok(())
+    }
+
+    fn encode_value(&self, value: f64, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Counter => encoder.encode_counter(&value, None::<&Exemplar<NoLabelSet, f64>>),
+            Kind::Gauge => encoder.encode_gauge(&value),
+        }
     }
 }
 

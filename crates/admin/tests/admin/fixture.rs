@@ -1,0 +1,190 @@
+//! A node with something of everything: the reading that the tests project.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jackline_admin::status::StateFileStatus;
+use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
+use jackline_core::{
+    Administration, Capability, Class, Depth, EndpointView, Health, Mode, NodeState, Snapshot, SourceId,
+    SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
+};
+
+/// 2026-11-24T08:00:00Z.
+pub(crate) const WALL: u64 = 1_795_507_200;
+
+/// A view that always shows the same reading.
+pub(crate) struct Fixed(pub(crate) Reading);
+
+impl View for Fixed {
+    fn identity(&self) -> Identity {
+        self.0.identity.clone()
+    }
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.snapshot)
+    }
+    fn sessions(&self) -> SessionsView {
+        self.0.sessions.clone()
+    }
+    fn state_file(&self) -> StateFileView {
+        self.0.state_file.clone()
+    }
+    fn clock(&self) -> Clock {
+        self.0.clock
+    }
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings.clone()
+    }
+}
+
+pub(crate) fn wall(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+/// An endpoint that is listed, ready and in use since second 20.
+pub(crate) fn ready(text: &str) -> EndpointView {
+    EndpointView {
+        address: address(text),
+        standing: Standing::Listed,
+        health: Health::Ready,
+        administration: Administration::Enabled,
+        reason: "ready: /readyz answered 200 in 3 ms".into(),
+        health_since: at(20),
+        suspected: false,
+        api: Capability::Yes,
+        discovery: Capability::Unknown,
+        sources: vec![SourceId(1)],
+        depth: Some(Depth::Readyz),
+        last_probe: Some(at(98)),
+        last_ready: Some(at(98)),
+        zone: Some("a".into()),
+        class: Class::ReadyListed,
+        connect_usual: Duration::from_millis(1),
+        answer_usual: Duration::from_millis(3),
+    }
+}
+
+fn endpoints() -> Vec<EndpointView> {
+    vec![
+        ready("10.0.0.2:6443"),
+        EndpointView {
+            standing: Standing::Retained,
+            health: Health::Unreachable,
+            reason: "refused the connection; left the Endpoints 40 s ago, its Node is still there".into(),
+            health_since: at(60),
+            suspected: true,
+            sources: vec![],
+            last_ready: None,
+            zone: None,
+            class: Class::Unreachable,
+            ..ready("[fd00::3]:6443")
+        },
+        EndpointView {
+            health: Health::NotReady,
+            reason: "serves no Kubernetes API (503 \"apiserver disabled\"): an etcd-only server".into(),
+            api: Capability::No,
+            discovery: Capability::Yes,
+            sources: vec![SourceId(0)],
+            last_ready: None,
+            zone: None,
+            class: Class::NoApi,
+            ..ready("10.0.0.1:6443")
+        },
+    ]
+}
+
+fn sources() -> Vec<SourceView> {
+    vec![
+        SourceView {
+            name: "registration".into(),
+            kind: SourceKind::Registration,
+            state: SourceState::Good,
+            mode: Mode::Poll,
+            endpoints: vec![address("10.0.0.1:6443")],
+            last_report: Some(at(90)),
+            next_refresh: Some(at(150)),
+            error: None,
+            note: String::new(),
+        },
+        SourceView {
+            name: "kubernetes".into(),
+            kind: SourceKind::Kubernetes,
+            state: SourceState::Failed,
+            mode: Mode::Watch,
+            endpoints: vec![address("10.0.0.2:6443")],
+            last_report: Some(at(70)),
+            next_refresh: Some(at(100)),
+            error: Some("10.0.0.2:6443 answered 429; asked to wait 2 s".into()),
+            note: "watched with the kube-proxy credential".into(),
+        },
+        SourceView {
+            name: "import \"old\\balancer\"".into(),
+            kind: SourceKind::Import,
+            state: SourceState::Waiting,
+            mode: Mode::Fixed,
+            endpoints: vec![],
+            last_report: None,
+            next_refresh: None,
+            error: None,
+            note: String::new(),
+        },
+    ]
+}
+
+/// The reading at second 100 of the process, 08:00:00 on the wall.
+pub(crate) fn reading() -> Reading {
+    let state_file = StateFileView {
+        path: "/var/lib/jackline/state.json".into(),
+        saved: Some(wall(WALL - 30)),
+        status: StateFileStatus::Saved,
+        note: None,
+        last_ready: BTreeMap::from([
+            // Ready in this run, too: the newer time counts.
+            (address("10.0.0.2:6443"), wall(WALL - 86_400)),
+            (address("[fd00::3]:6443"), wall(WALL - 3_600)),
+        ]),
+    };
+    Reading {
+        identity: Identity {
+            node: "node-1".into(),
+            version: "0.1.0".into(),
+            pid: 4711,
+            started: at(0),
+            listen: vec![address("127.0.0.1:6440"), address("[::1]:6440")],
+        },
+        snapshot: Arc::new(Snapshot {
+            generation: 7,
+            state: NodeState::Attached,
+            state_since: at(20),
+            state_reason: "10.0.0.2:6443 is ready".into(),
+            trust: Trust::Held,
+            endpoints: endpoints(),
+            sources: sources(),
+        }),
+        sessions: SessionsView {
+            open: 3,
+            opened_total: 12,
+            closed_total: 9,
+            refused_total: 2,
+            bytes_upstream_total: 4096,
+            bytes_downstream_total: 65_536,
+            by_endpoint: BTreeMap::from([(address("10.0.0.2:6443"), 3)]),
+        },
+        state_file,
+        clock: Clock {
+            now: at(100),
+            wall: wall(WALL),
+        },
+        warnings: vec!["[::1]:6440 could not be bound: this machine has no IPv6".into()],
+    }
+}

@@ -1,0 +1,7 @@
+//! What the admin socket tells, and whom it tells it to.
+
+mod fixture;
+mod metrics;
+mod schema;
+mod server;
+mod status;
