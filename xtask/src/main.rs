@@ -1,2 +1,62 @@
-//! Tasks of the project.
-fn main() {}
+//! What the project does with itself: `cargo xtask test`, `verify`, `tidy`, `fmt`.
+//!
+//! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
+//! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
+//! How a child process is run and how results add up is left to [`command`] and [`outcome`].
+#![allow(
+    clippy::print_stdout,
+    reason = "a command-line tool speaks on standard output"
+)]
+
+mod command;
+mod outcome;
+mod stage;
+mod tidy;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Tasks of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// All that .ci/run runs: every stage, or only the named ones.
+    Test {
+        /// Stages to run, in the order of the house; none: all of them.
+        #[arg(value_parser = stage::names())]
+        stages: Vec<String>,
+    },
+    /// The same at full length, with the whole lab in release, within an hour; writes docs/verify.md.
+    Verify,
+    /// The rules of the house that no compiler holds.
+    Tidy,
+    /// Format all code.
+    Fmt,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let workspace = Workspace::load()?;
+    let good = match arguments.task {
+        Task::Test { stages } => stage::run(&workspace, &stages).conclude(),
+        Task::Verify => verify::run(&workspace)?,
+        Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
+        Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
+    };
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,77 @@
+//! What is allowed to be otherwise, and why: the one place for it.
+
+use super::tree::Finding;
+
+/// A file that a check does not speak of.
+pub(crate) struct Exception {
+    /// The check's name.
+    pub(crate) check: &'static str,
+    /// The file.
+    pub(crate) path: &'static str,
+    /// Why it is right there.
+    pub(crate) reason: &'static str,
+}
+
+/// All of them. One that is needed no longer is a finding itself.
+pub(crate) const EXCEPTIONS: &[Exception] = &[Exception {
+    check: "length",
+    path: "crates/core/src/event.rs",
+    reason: "all that can happen, on one page: the vocabulary that every crate reads",
+}];
+
+/// Leaves out what is excepted, and adds the exceptions that nothing needs.
+pub(crate) fn apply(check: &str, findings: Vec<Finding>, exceptions: &[Exception]) -> Vec<Finding> {
+    let mine = || exceptions.iter().filter(|exception| exception.check == check);
+    let unneeded = mine()
+        .filter(|exception| !findings.iter().any(|finding| finding.path == exception.path))
+        .map(|exception| {
+            let what = format!(
+                "the exception from '{check}' ({}) is needed no longer: take it out of xtask/src/tidy/exceptions.rs",
+                exception.reason
+            );
+            Finding::in_file(exception.path, what)
+        })
+        .collect::<Vec<_>>();
+    let excepted = |finding: &Finding| mine().any(|exception| exception.path == finding.path);
+    findings
+        .into_iter()
+        .filter(|finding| !excepted(finding))
+        .chain(unneeded)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &[Exception] = &[Exception {
+        check: "length",
+        path: "long.rs",
+        reason: "a table",
+    }];
+
+    #[test]
+    fn an_excepted_file_is_not_found() {
+        let found = vec![
+            Finding::in_file("long.rs", "too long"),
+            Finding::in_file("other.rs", "too long"),
+        ];
+        assert_eq!(
+            apply("length", found, ONE),
+            [Finding::in_file("other.rs", "too long")]
+        );
+    }
+
+    #[test]
+    fn an_exception_is_for_one_check_only() {
+        let found = vec![Finding::in_file("long.rs", "no head")];
+        assert_eq!(apply("head", found.clone(), ONE), found);
+    }
+
+    #[test]
+    fn an_exception_that_nothing_needs_is_found() {
+        let findings = apply("length", Vec::new(), ONE);
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].what.contains("needed no longer"));
+    }
+}

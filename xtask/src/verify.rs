@@ -1,0 +1,120 @@
+//! `cargo xtask verify`: the same checks at full length, within an hour; the dated result is a page for people.
+//!
+//! After the stages of `cargo xtask test` the whole lab is played with the release build, several times over. What the
+//! page looks like is left to [`page`], what a played scenario says to [`play`].
+
+mod page;
+mod play;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::command;
+use crate::outcome::time;
+use crate::stage;
+use crate::workspace::Workspace;
+use page::Page;
+use play::{Play, Tally};
+
+/// Where the result is kept.
+const PAGE: &str = "docs/verify.md";
+
+/// How many times the whole lab is played.
+const ROUNDS: u32 = 3;
+
+/// After this long no new round of the lab begins, so that an hour is enough for all of it.
+const LAST_START: Duration = Duration::from_secs(35 * 60);
+
+/// Runs it and writes the page; `true` when nothing failed.
+pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<bool> {
+    let start = Instant::now();
+    let commit = commit(workspace);
+    let results = stage::run(workspace, &[]);
+    let (tallies, rounds) = lab(workspace, start)?;
+    let good = results.conclude() && tallies.iter().all(Tally::good);
+    let page = Page {
+        date: jiff::Timestamp::now().strftime("%F %R UTC").to_string(),
+        commit,
+        machine: machine(workspace),
+        took: start.elapsed(),
+        results: &results,
+        rounds,
+        tallies: &tallies,
+    };
+    fs::write(workspace.root.join(PAGE), page.render())
+        .with_context(|| format!("{PAGE} could not be written"))?;
+    println!(
+        "{} in {}: {PAGE}",
+        if good { "verified" } else { "NOT verified" },
+        time(start.elapsed())
+    );
+    Ok(good)
+}
+
+/// Plays every scenario, round after round; the tally of each, and how many rounds there was time for.
+fn lab(workspace: &Workspace, start: Instant) -> anyhow::Result<(Vec<Tally>, u32)> {
+    println!("\n== lab");
+    ensure!(
+        command::run(workspace.cargo(["build", "--release"]))?.success,
+        "the release build failed (above)"
+    );
+    let scenarios = scenarios(workspace)?;
+    let mut tallies: Vec<Tally> = scenarios.iter().map(|name| Tally::new(name)).collect();
+    let mut rounds = 0;
+    while rounds < ROUNDS && (rounds == 0 || start.elapsed() < LAST_START) {
+        rounds += 1;
+        for tally in &mut tallies {
+            let play = play_once(workspace, &tally.scenario)?;
+            println!("round {rounds}: {}: {}", tally.scenario, play.verdict());
+            tally.add(play);
+        }
+    }
+    Ok((tallies, rounds))
+}
+
+fn scenarios(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let listed = command::capture(release(workspace, &["lab", "--list"]))?;
+    let names: Vec<String> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    ensure!(!names.is_empty(), "`jackline lab --list` lists no scenario");
+    Ok(names)
+}
+
+fn play_once(workspace: &Workspace, scenario: &str) -> anyhow::Result<Play> {
+    let played = command::capture(release(workspace, &["lab", scenario, "--output", "json"]))?;
+    Ok(Play::read(&played, scenario).unwrap_or_else(|error| Play::broken(format!("{error:#}"))))
+}
+
+fn release(workspace: &Workspace, arguments: &[&str]) -> std::process::Command {
+    let mut command = workspace.program(&workspace.target.join("release/jackline").to_string_lossy());
+    command.args(arguments);
+    command
+}
+
+fn commit(workspace: &Workspace) -> String {
+    let ask = |arguments: &[&str]| {
+        let mut git = workspace.program("git");
+        git.args(arguments);
+        command::ask(git).unwrap_or_default().trim().to_owned()
+    };
+    let changed = if ask(&["status", "--porcelain"]).is_empty() {
+        ""
+    } else {
+        ", with uncommitted changes"
+    };
+    format!("{}{changed}", ask(&["rev-parse", "--short=12", "HEAD"]))
+}
+
+fn machine(workspace: &Workspace) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut rustc = workspace.program("rustc");
+    rustc.arg("--version");
+    let rustc = command::ask(rustc).unwrap_or_default();
+    format!("{cores} cores, kernel {}, {}", kernel.trim(), rustc.trim())
+}
