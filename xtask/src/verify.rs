@@ -65,8 +65,10 @@ fn lab(workspace: &Workspace, start: Instant) -> anyhow::Result<(Vec<Tally>, u32
     let mut rounds = 0;
     while rounds < ROUNDS && (rounds == 0 || start.elapsed() < LAST_START) {
         rounds += 1;
+        let printed = command::capture(release(workspace, &["lab", "all", "--output", "json"]))?;
         for tally in &mut tallies {
-            let play = play_once(workspace, &tally.scenario)?;
+            let play = Play::read(&printed, &tally.scenario)
+                .unwrap_or_else(|error| Play::broken(format!("{error:#}")));
             println!("round {rounds}: {}: {}", tally.scenario, play.verdict());
             tally.add(play);
         }
@@ -83,11 +85,6 @@ fn scenarios(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
         .collect();
     ensure!(!names.is_empty(), "`jackline lab --list` lists no scenario");
     Ok(names)
-}
-
-fn play_once(workspace: &Workspace, scenario: &str) -> anyhow::Result<Play> {
-    let played = command::capture(release(workspace, &["lab", scenario, "--output", "json"]))?;
-    Ok(Play::read(&played, scenario).unwrap_or_else(|error| Play::broken(format!("{error:#}"))))
 }
 
 fn release(workspace: &Workspace, arguments: &[&str]) -> std::process::Command {

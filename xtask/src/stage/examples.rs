@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Outcome> {
         }
     }
     for path in configurations(workspace)? {
-        let command = workspace.cargo(["run", "--quiet", "--", "config", "check", "--config", &path]);
+        let command = workspace.cargo(["run", "--quiet", "--", "config", "check", &path]);
         let finished = command::run(command)?;
         outcome = outcome.and(Outcome::of(
             finished.success,

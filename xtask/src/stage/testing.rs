@@ -40,6 +40,7 @@ pub(crate) fn cargo_test(workspace: &Workspace, kinds: &[&str]) -> anyhow::Resul
 /// Reads the results out of what `cargo test` printed.
 fn count(lines: &[String], success: bool) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut failed = 0;
     let mut binary = "";
     for line in lines {
         let line = line.trim();
@@ -50,6 +51,7 @@ fn count(lines: &[String], success: bool) -> Outcome {
             binary = rest;
         } else if let Some(result) = line.strip_prefix("test result: ") {
             outcome.passed += number_before(result, " passed");
+            failed += number_before(result, " failed");
         } else if let Some(test) = line.strip_prefix("test ") {
             if let Some(name) = test.strip_suffix(" ... FAILED") {
                 outcome.failures.push(format!("{name} ({binary})"));
@@ -66,6 +68,12 @@ fn count(lines: &[String], success: bool) -> Outcome {
                 });
             }
         }
+    }
+    // What the results count is the truth; the names are read from lines that a test's own output can tear apart.
+    while outcome.failures.len() < failed as usize {
+        outcome
+            .failures
+            .push("a test whose name was not to be read (above)".into());
     }
     if !success && outcome.failures.is_empty() {
         outcome
@@ -135,6 +143,13 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         );
         assert_eq!(outcome.skips.len(), 1);
         assert_eq!(outcome.skips[0].why, "needs an hour");
+    }
+
+    #[test]
+    fn a_failure_whose_line_was_torn_apart_still_counts() {
+        let printed =
+            lines("test a ... some output\nFAILED\ntest result: FAILED. 0 passed; 1 failed; 0 ignored");
+        assert_eq!(count(&printed, false).failures.len(), 1);
     }
 
     #[test]

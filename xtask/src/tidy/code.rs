@@ -86,9 +86,10 @@ fn raw(rest: &[char], open: usize) -> usize {
 /// A character literal whose quote stands at `open`; 0 for a lifetime.
 fn character(rest: &[char], open: usize) -> usize {
     match rest[open + 1..] {
-        ['\\', _, ref body @ ..] => {
-            body.iter().position(|&c| c == '\'').map_or(rest.len(), |end| open + end + 4)
-        }
+        ['\\', _, ref body @ ..] => body
+            .iter()
+            .position(|&c| c == '\'')
+            .map_or(rest.len(), |end| open + end + 4),
         [_, '\'', ..] => open + 3,
         _ => 0,
     }

@@ -9,7 +9,7 @@ const HOMES: [&str; 2] = [concat!("/ho", "me/"), concat!("/Us", "ers/")];
 const TOOLS: [&str; 3] = [
     concat!(".cargo/", "registry/"),
     concat!(".rustup/", "toolchains"),
-    concat!("/root/", "."),
+    concat!("/root/", ".cargo"),
 ];
 
 /// Lines that tell such a path.

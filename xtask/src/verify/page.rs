@@ -69,7 +69,7 @@ impl Page<'_> {
 
     fn lab(&self) -> String {
         let mut text = format!(
-            "## Lab\n\n`cargo build --release`, then `target/release/jackline lab SCENARIO --output json`, {} times each. \
+            "## Lab\n\n`cargo build --release`, then `target/release/jackline lab all --output json`, {} times. \
              Figures are sums over all plays; recovery is the median of the plays' medians, and the worst of all.\n\n\
              | scenario | passed | nodes stuck | requests failed | recovery, median | worst |\n|---|---|---|---|---|---|\n",
             self.rounds

@@ -17,13 +17,13 @@ pub(crate) struct Play {
 }
 
 impl Play {
-    /// Reads the lab's JSON: an array with this scenario's outcome.
-    pub(crate) fn read(json: &str, scenario: &str) -> anyhow::Result<Self> {
-        let outcomes: Value = serde_json::from_str(json).context("the lab's output is no JSON")?;
+    /// Reads this scenario's outcome out of what the lab printed: a JSON array.
+    pub(crate) fn read(printed: &str, scenario: &str) -> anyhow::Result<Self> {
+        let outcomes: Vec<Value> = serde_json::from_str(printed).context("the lab printed no JSON array")?;
         let outcome = outcomes
-            .as_array()
-            .and_then(|outcomes| outcomes.iter().find(|outcome| outcome["scenario"] == scenario))
-            .context("the lab's output has no outcome of the scenario")?;
+            .iter()
+            .find(|outcome| outcome["scenario"] == scenario)
+            .context("the lab printed no outcome of the scenario")?;
         let number = |value: &Value| value.as_f64().map(|number| number.round().max(0.0).to_string());
         let whole = |value: &Value| number(value).and_then(|number| number.parse().ok());
         let required = |pointer: &str| {
