@@ -1,1 +1,40 @@
-//! To be.
+//! Sources of jackline: IO that turns the world into reports.
+//!
+//! The core says when and whom to ask ([`RefreshSource`]); a source asks once, works around dead servers within that
+//! one question (R3), and answers with exactly one ending event. It has no retry loop, no clock of its own and no
+//! opinion: what a report counts for is the core's business.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `config` | what can be configured, as plain data |
+//! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
+//! | `attempt` | hedged attempts over several servers under one deadline |
+//! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
+//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `import` | a source each |
+//!
+//! Etcd and DNS SRV records will be further files beside these.
+//!
+//! [`RefreshSource`]: jackline_core::RefreshSource
+#![forbid(unsafe_code)]
+
+mod address;
+mod ask_error;
+mod attempt;
+mod config;
+mod dial;
+mod discovery;
+mod http;
+mod import;
+mod kubernetes;
+mod nodes;
+mod refresh;
+mod registration;
+mod source;
+mod static_list;
+mod supervisor;
+
+pub use config::{
+    AddressError, Config, Distribution, ImportConfig, RegistrationAddress, RegistrationConfig, SourceConfig,
+    StaticConfig, SupervisorConfig, TokenOrigin,
+};
+pub use discovery::Discovery;

@@ -1,0 +1,49 @@
+//! Addresses as other programs write them.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// The longest textual form of an address with its port, with room for a scope.
+const TEXT_MAX: usize = 64;
+
+/// `ip:port`, with an IPv6 address in brackets; port 0 is none.
+pub(crate) fn socket_address(text: &str) -> Option<SocketAddr> {
+    let address: SocketAddr = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    (address.port() != 0 && usable(address.ip())).then_some(address)
+}
+
+/// An address that a server can have.
+pub(crate) fn ip_address(text: &str) -> Option<IpAddr> {
+    let ip = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    usable(ip).then_some(ip)
+}
+
+/// Whether a server can have it.
+pub(crate) fn usable(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_server_can_have_is_taken() {
+        assert!(socket_address("10.0.0.1:6443").is_some());
+        assert!(socket_address("[2001:db8::1]:6443").is_some());
+        for bad in [
+            "10.0.0.1",
+            "10.0.0.1:0",
+            "0.0.0.0:6443",
+            "224.0.0.1:6443",
+            "[::]:6443",
+            "name:6443",
+            "",
+            " 10.0.0.1:1",
+        ] {
+            assert_eq!(socket_address(bad), None, "{bad:?}");
+        }
+        assert_eq!(ip_address("255.255.255.255"), None);
+        assert!(ip_address("fd00::1").is_some());
+        assert_eq!(ip_address(&"1".repeat(10_000)), None);
+    }
+}

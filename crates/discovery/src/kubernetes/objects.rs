@@ -1,0 +1,395 @@
+//! The few fields of EndpointSlices and Endpoints that tell apiservers, and the set that lists and watch events make of them.
+//!
+//! Unknown fields are ignored. What is read is read strictly: an entry that cannot be understood spoils the answer,
+//! for leaving it out would look like its absence.
+
+use std::collections::BTreeMap;
+
+use jackline_core::Listing;
+use serde::Deserialize;
+
+use super::Flavour;
+use crate::address::ip_address;
+use crate::ask_error::foreign_words;
+
+/// The name of the port that apiservers serve on.
+const PORT_NAME: &str = "https";
+
+/// Objects in one set; real clusters have one slice for each address family.
+const OBJECTS_MAX: usize = 1_000;
+
+/// Endpoints in one set; the core bounds what it keeps.
+const LISTINGS_MAX: usize = 20_000;
+
+/// The endpoints that the cluster tells, by the object that tells them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Membership {
+    objects: BTreeMap<String, Vec<Listing>>,
+    /// Objects whose addresses have no `https` port.
+    portless: usize,
+    /// Where a watch goes on from.
+    version: String,
+}
+
+/// One object, of either kind.
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: Metadata,
+    /// EndpointSlice.
+    #[serde(rename = "addressType", default)]
+    address_type: String,
+    #[serde(default)]
+    endpoints: Option<Vec<SliceEndpoint>>,
+    #[serde(default)]
+    ports: Option<Vec<Port>>,
+    /// Endpoints.
+    #[serde(default)]
+    subsets: Option<Vec<Subset>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+    #[serde(rename = "resourceVersion", default)]
+    version: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct List {
+    kind: String,
+    metadata: Metadata,
+    items: Option<Vec<Object>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SliceEndpoint {
+    addresses: Vec<String>,
+    #[serde(default)]
+    zone: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Port {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    port: Option<u16>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subset {
+    /// Ready or not: whether it serves is for our probes to find out.
+    #[serde(default)]
+    addresses: Option<Vec<EndpointAddress>>,
+    #[serde(rename = "notReadyAddresses", default)]
+    not_ready: Option<Vec<EndpointAddress>>,
+    #[serde(default)]
+    ports: Option<Vec<Port>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EndpointAddress {
+    ip: String,
+}
+
+impl Membership {
+    /// Reads a list's body.
+    ///
+    /// # Errors
+    /// In words: it is something else, or beyond the bounds.
+    pub(super) fn from_list(flavour: Flavour, body: &[u8]) -> Result<Self, String> {
+        let mut membership = Self::default();
+        match flavour {
+            Flavour::Slices => {
+                let list: List = parse(body)?;
+                if list.kind != "EndpointSliceList" {
+                    return Err(format!(
+                        "an EndpointSliceList was asked for, it is a {:?}",
+                        foreign_words(&list.kind)
+                    ));
+                }
+                for object in list.items.unwrap_or_default() {
+                    membership.put(flavour, &object)?;
+                }
+                membership.version = list.metadata.version;
+            }
+            Flavour::Endpoints => {
+                let object: Object = parse(body)?;
+                if object.kind != "Endpoints" {
+                    return Err(format!(
+                        "Endpoints were asked for, it is a {:?}",
+                        foreign_words(&object.kind)
+                    ));
+                }
+                membership.put(flavour, &object)?;
+                membership.version = object.metadata.version;
+            }
+        }
+        // It goes into a request line: nothing but what Kubernetes itself writes there.
+        let version = &membership.version;
+        if version.is_empty() || version.len() > 32 || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("it has no usable resourceVersion".to_owned());
+        }
+        Ok(membership)
+    }
+
+    /// An object was added or changed.
+    pub(super) fn put(&mut self, flavour: Flavour, object: &Object) -> Result<(), String> {
+        let name = &object.metadata.name;
+        if name.is_empty() {
+            return Err("an object has no name".to_owned());
+        }
+        let listings = match flavour {
+            Flavour::Slices => slice_listings(object)?,
+            Flavour::Endpoints => endpoints_listings(object)?,
+        };
+        let Some(listings) = listings else {
+            self.portless += 1;
+            self.objects.remove(name);
+            return Ok(());
+        };
+        self.objects.insert(name.clone(), listings);
+        let count: usize = self.objects.values().map(Vec::len).sum();
+        if self.objects.len() > OBJECTS_MAX || count > LISTINGS_MAX {
+            return Err(format!(
+                "more than {LISTINGS_MAX} endpoints or {OBJECTS_MAX} objects: no control plane is so large"
+            ));
+        }
+        Ok(())
+    }
+
+    /// An object was deleted.
+    pub(super) fn remove(&mut self, object: &Object) {
+        self.objects.remove(&object.metadata.name);
+    }
+
+    /// All endpoints, each once.
+    pub(super) fn listings(&self) -> Vec<Listing> {
+        let mut all: Vec<Listing> = self.objects.values().flatten().cloned().collect();
+        // One with a zone sorts after the same one without and is the better of the two.
+        all.sort_unstable();
+        all.reverse();
+        all.dedup_by(|a, b| (a.ip, a.port) == (b.ip, b.port));
+        all.reverse();
+        all
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.values().all(Vec::is_empty)
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What people should know of it.
+    pub(super) fn remark(&self) -> Option<String> {
+        (self.portless > 0).then(|| {
+            format!(
+                "{} objects were left out: their addresses have no port named {PORT_NAME}",
+                self.portless
+            )
+        })
+    }
+}
+
+/// A slice's endpoints; `None`: it has addresses but no such port.
+fn slice_listings(object: &Object) -> Result<Option<Vec<Listing>>, String> {
+    let family = match object.address_type.as_str() {
+        "IPv4" | "IPv6" => object.address_type.as_str(),
+        // Names are nobody's address; the apiservers write none.
+        "FQDN" => return Ok(Some(Vec::new())),
+        other => return Err(format!("a slice has addressType {:?}", foreign_words(other))),
+    };
+    let endpoints = object.endpoints.as_deref().unwrap_or_default();
+    let ports = https_ports(object.ports.as_deref());
+    if ports.is_empty() && endpoints.iter().any(|endpoint| !endpoint.addresses.is_empty()) {
+        return Ok(None);
+    }
+    let mut listings = Vec::new();
+    for endpoint in endpoints {
+        for text in &endpoint.addresses {
+            let ip = ip_address(text)
+                .filter(|ip| ip.is_ipv4() == (family == "IPv4"))
+                .ok_or_else(|| format!("{:?} is no {family} address", foreign_words(text)))?;
+            let zone = endpoint.zone.clone().filter(|zone| !zone.is_empty());
+            listings.extend(ports.iter().map(|port| Listing {
+                ip,
+                port: Some(*port),
+                zone: zone.clone(),
+            }));
+        }
+    }
+    Ok(Some(listings))
+}
+
+/// The older object's endpoints; `None`: it has addresses but no such port.
+fn endpoints_listings(object: &Object) -> Result<Option<Vec<Listing>>, String> {
+    let mut listings = Vec::new();
+    let mut portless = false;
+    for subset in object.subsets.as_deref().unwrap_or_default() {
+        let ports = https_ports(subset.ports.as_deref());
+        for address in subset.addresses.iter().chain(&subset.not_ready).flatten() {
+            let ip = ip_address(&address.ip)
+                .ok_or_else(|| format!("{:?} is no address", foreign_words(&address.ip)))?;
+            portless |= ports.is_empty();
+            listings.extend(ports.iter().map(|port| Listing {
+                ip,
+                port: Some(*port),
+                zone: None,
+            }));
+        }
+    }
+    Ok((!portless || !listings.is_empty()).then_some(listings))
+}
+
+fn https_ports(ports: Option<&[Port]>) -> Vec<u16> {
+    let named = ports
+        .unwrap_or_default()
+        .iter()
+        .filter(|port| port.name.as_deref() == Some(PORT_NAME));
+    named
+        .filter_map(|port| port.port)
+        .filter(|port| *port != 0)
+        .collect()
+}
+
+/// Reads JSON; an error says where it stands.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| foreign_words(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLICE: &str = r#"{"metadata":{"name":"kubernetes","resourceVersion":"7"},"addressType":"IPv4","unknown":{},
+        "endpoints":[{"addresses":["10.0.0.2"],"conditions":{"ready":true},"zone":"a"},{"addresses":["10.0.0.1"],"conditions":{"ready":false}}],
+        "ports":[{"name":"https","port":6443,"protocol":"TCP"},{"name":"metrics","port":9090}]}"#;
+
+    fn list(items: &str) -> Result<Membership, String> {
+        let body = format!(
+            r#"{{"kind":"EndpointSliceList","metadata":{{"resourceVersion":"42"}},"items":[{items}]}}"#
+        );
+        Membership::from_list(Flavour::Slices, body.as_bytes())
+    }
+
+    fn told(membership: &Membership) -> Vec<String> {
+        let of = |listing: Listing| {
+            format!(
+                "{}:{}{}",
+                listing.ip,
+                listing.port.unwrap_or(0),
+                listing.zone.map(|zone| format!("@{zone}")).unwrap_or_default()
+            )
+        };
+        membership.listings().into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn every_address_counts_ready_or_not_with_the_https_port() {
+        let membership = list(SLICE).expect("a list");
+        assert_eq!(told(&membership), ["10.0.0.1:6443", "10.0.0.2:6443@a"]);
+        assert_eq!(membership.version(), "42");
+        assert_eq!(membership.remark(), None);
+    }
+
+    #[test]
+    fn slices_of_both_families_make_one_set() {
+        let v6 = r#"{"metadata":{"name":"kubernetes-v6"},"addressType":"IPv6","endpoints":[{"addresses":["fd00::1"]}],"ports":[{"name":"https","port":6443}]}"#;
+        let again = SLICE.replace("\"name\":\"kubernetes\"", "\"name\":\"other\"");
+        let membership = list(&format!("{SLICE},{v6},{again}")).expect("a list");
+        assert_eq!(
+            told(&membership),
+            ["10.0.0.1:6443", "10.0.0.2:6443@a", "fd00::1:6443"]
+        );
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_understood_spoils_the_answer() {
+        assert!(
+            list(&SLICE.replace("10.0.0.2", "10.0.0.999"))
+                .expect_err("no address")
+                .contains("no IPv4 address")
+        );
+        assert!(list(&SLICE.replace("\"IPv4\"", "\"IPv6\"")).is_err());
+        assert!(list(&SLICE.replace("\"IPv4\"", "\"Other\"")).is_err());
+        assert!(list(&SLICE.replace("6443", "-1")).is_err());
+        assert!(list(&SLICE.replace("\"name\":\"kubernetes\",", "")).is_err());
+        assert!(
+            Membership::from_list(
+                Flavour::Slices,
+                b"{\"kind\":\"NodeList\",\"metadata\":{},\"items\":[]}"
+            )
+            .is_err()
+        );
+        assert!(Membership::from_list(Flavour::Slices, b"not json").is_err());
+    }
+
+    #[test]
+    fn a_resource_version_that_is_no_number_is_not_sent_back() {
+        let body = br#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"1&x=y"},"items":[]}"#;
+        assert!(Membership::from_list(Flavour::Slices, body).is_err());
+    }
+
+    #[test]
+    fn a_port_of_another_name_is_told_and_left_out() {
+        let membership = list(&SLICE.replace("\"https\"", "\"http\"")).expect("a list");
+        assert!(membership.is_empty());
+        assert!(
+            membership
+                .remark()
+                .expect("a remark")
+                .contains("no port named https")
+        );
+    }
+
+    #[test]
+    fn the_older_object_tells_the_same() {
+        let body = br#"{"kind":"Endpoints","metadata":{"name":"kubernetes","resourceVersion":"9"},"subsets":[
+            {"addresses":[{"ip":"10.0.0.1"}],"notReadyAddresses":[{"ip":"10.0.0.2"}],"ports":[{"name":"https","port":6443}]}]}"#;
+        let membership = Membership::from_list(Flavour::Endpoints, body).expect("an object");
+        assert_eq!(told(&membership), ["10.0.0.1:6443", "10.0.0.2:6443"]);
+        let empty =
+            br#"{"kind":"Endpoints","metadata":{"name":"kubernetes","resourceVersion":"9"},"subsets":null}"#;
+        assert!(
+            Membership::from_list(Flavour::Endpoints, empty)
+                .expect("an object")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn ten_thousand_entries_fit_and_far_more_do_not() {
+        let slice = |name: usize, count: usize| {
+            let entries: Vec<String> = (0..count)
+                .map(|i| {
+                    format!(
+                        r#"{{"addresses":["10.{}.{}.{}"],"conditions":{{"ready":true}}}}"#,
+                        name % 200,
+                        i / 250,
+                        1 + i % 250
+                    )
+                })
+                .collect();
+            format!(
+                r#"{{"metadata":{{"name":"kubernetes-{name}"}},"addressType":"IPv4","endpoints":[{}],"ports":[{{"name":"https","port":6443}}]}}"#,
+                entries.join(",")
+            )
+        };
+        let slices = |count: usize| {
+            (0..count)
+                .map(|name| slice(name, 1_000))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let ten = slices(10);
+        assert!(ten.len() < super::super::LIST_MAX);
+        assert_eq!(list(&ten).expect("a list").listings().len(), 10_000);
+        assert!(list(&slices(21)).expect_err("too many").contains("more than"));
+    }
+}

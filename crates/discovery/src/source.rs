@@ -1,0 +1,76 @@
+//! What all sources have in common: a question goes in, reports come out, and a watch may stay open.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jackline_core::{Ask, Breadth, SourceFailure};
+use jackline_trust::Trust;
+use tokio::time::Instant;
+
+use crate::config::SourceConfig;
+use crate::import::Import;
+use crate::kubernetes::{Kubernetes, Watch};
+use crate::nodes::Nodes;
+use crate::refresh::{Voice, failure};
+use crate::registration::Registration;
+use crate::static_list;
+use crate::supervisor::Supervisor;
+
+/// One question to one source.
+pub(crate) struct Question {
+    /// What.
+    pub(crate) ask: Ask,
+    /// Whom, best first.
+    pub(crate) targets: Vec<SocketAddr>,
+    /// How many of them.
+    pub(crate) breadth: Breadth,
+    /// No attempt lasts longer.
+    pub(crate) deadline: Instant,
+}
+
+/// A configured source.
+pub(crate) enum Source {
+    Static(Vec<SocketAddr>),
+    Registration(Registration),
+    Supervisor(Supervisor),
+    Kubernetes(Kubernetes),
+    Nodes(Nodes),
+    Import(Import),
+}
+
+impl Source {
+    pub(crate) fn new(config: SourceConfig, trust: Arc<Trust>) -> Self {
+        match config {
+            SourceConfig::Static(config) => Self::Static(config.endpoints),
+            SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
+            SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
+            SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
+            SourceConfig::Nodes => Self::Nodes(Nodes::new(trust)),
+            SourceConfig::Import(config) => Self::Import(Import::new(config)),
+        }
+    }
+
+    /// Asks once. Reports leave through `voice`, at least one if this is no failure; a watch is for the caller to follow.
+    pub(crate) async fn ask(
+        &self,
+        question: &Question,
+        voice: &Voice,
+    ) -> Result<Option<Watch>, SourceFailure> {
+        if let (Ask::Node(name), Self::Nodes(nodes)) = (&question.ask, self) {
+            nodes.ask_one(name, question, voice).await?;
+            return Ok(None);
+        }
+        if let Ask::Node(_) = question.ask {
+            return Err(failure("this source knows no Nodes".to_owned()));
+        }
+        match self {
+            Self::Static(endpoints) => static_list::report(endpoints, voice),
+            Self::Registration(registration) => registration.ask(question, voice).await?,
+            Self::Supervisor(supervisor) => supervisor.ask(question, voice).await?,
+            Self::Kubernetes(kubernetes) => return kubernetes.ask(question, voice).await,
+            Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
+            Self::Import(import) => import.ask(voice).await?,
+        }
+        Ok(None)
+    }
+}
