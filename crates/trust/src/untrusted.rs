@@ -54,7 +54,9 @@ fn certificate_fault(fault: &CertificateError) -> (Cause, String) {
              or the CA was renewed and the CA file here is stale"
                 .to_owned(),
         ),
-        CertificateError::BadSignature => (
+        // A CA of the same name: kubeadm calls every cluster's "kubernetes".
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
             Cause::UnknownIssuer,
             "its certificate names the cluster's CA but is not signed by its key: another cluster's server is at \
              this address, or the CA was renewed under the same name and the CA file here is stale"

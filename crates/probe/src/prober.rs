@@ -1,0 +1,78 @@
+//! The handle on active tests: starts them, stops them all.
+
+use std::sync::Arc;
+
+use jackline_core::{Sink, StartProbe};
+use jackline_trust::Trust;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::kept::Kept;
+use crate::pending::Pending;
+use crate::test::Test;
+
+/// Tests under way at the most: twice the endpoints that the core knows by default. One more is aborted at once.
+const TESTS_MAX: usize = 1024;
+
+/// What a [`Prober`] is built from.
+#[derive(Clone, Debug)]
+pub struct ProbeConfig {
+    /// Where the tests run: the control plane's runtime, with its IO and time enabled.
+    pub runtime: Handle,
+}
+
+/// Starts active tests, a task each.
+pub struct Prober {
+    runtime: Handle,
+    trust: Arc<Trust>,
+    sink: Sink,
+    kept: Arc<Kept>,
+    tests: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Prober {
+    /// Nothing runs until [`Prober::start`].
+    #[must_use]
+    pub fn new(config: ProbeConfig, trust: Arc<Trust>, sink: Sink) -> Self {
+        Self {
+            runtime: config.runtime,
+            trust,
+            sink,
+            kept: Arc::default(),
+            tests: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Starts a test and returns at once. Exactly one `ProbeSucceeded` or `ProbeFailed` ends it.
+    pub fn start(&self, start: StartProbe) {
+        let pending = Pending::new(start.endpoint, start.probe, Arc::clone(&self.sink));
+        if self.tests.len() >= TESTS_MAX {
+            tracing::debug!(endpoint = %start.endpoint, TESTS_MAX, "too many probes under way: this one is aborted");
+            return;
+        }
+        let test = Test::new(start, Arc::clone(&self.trust), Arc::clone(&self.kept));
+        let stop = self.stop.clone();
+        self.runtime.spawn(self.tests.track_future(async move {
+            // Owned by the task before its first poll, so that a task that never runs is told as well.
+            let pending = pending;
+            if let Some(outcome) = stop.run_until_cancelled(test.run()).await {
+                pending.end(outcome);
+            }
+        }));
+    }
+
+    /// Cancels all tests, each of which tells that it was aborted, and closes kept connections. Later starts are aborted at once.
+    pub fn stop(&self) {
+        self.stop.cancel();
+        self.kept.close_all();
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

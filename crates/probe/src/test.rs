@@ -1,0 +1,196 @@
+//! The course of one test.
+//!
+//! A kept connection is asked first, where it will do. Else a new one is made and the server is asked as the anonymous;
+//! only if it asks for more (401, 403) the node's credential is shown: a token in a second request on the same
+//! connection, a client certificate on a second connection. A server that once asked for more is shown the credential at once
+//! the next time, which TLS does not do before the server is verified. Without a CA the test ends with the handshake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackline_core::{Answer, Depth, Finding, ProbeFailure, StartProbe};
+use jackline_trust::{Credential, Trust};
+use tokio::time::Instant;
+
+use crate::fault::{Fault, Kind};
+use crate::judge::{Reply, asks_for_more, judge};
+use crate::kept::Kept;
+use crate::link::{Link, open_tls};
+
+pub(crate) struct Test {
+    start: StartProbe,
+    trust: Arc<Trust>,
+    kept: Arc<Kept>,
+}
+
+/// An answer and the connection that it came over.
+struct Heard {
+    reply: Reply,
+    link: Link,
+    /// `None`: on a kept connection.
+    connect: Option<Duration>,
+}
+
+impl Test {
+    pub(crate) fn new(start: StartProbe, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
+        Self { start, trust, kept }
+    }
+
+    /// Runs the test to its end, which its limits bound: at most three connections with an exchange or two each.
+    pub(crate) async fn run(self) -> Result<Finding, ProbeFailure> {
+        let began = Instant::now();
+        let outcome = if self.trust.has_ca() {
+            match self.hear().await {
+                Ok(heard) => self.conclude(heard, began),
+                Err(fault) => Err(fault.failure),
+            }
+        } else {
+            self.shake_hands(began).await
+        };
+        tracing::debug!(
+            endpoint = %self.start.endpoint, probe = self.start.probe.0, elapsed = ?began.elapsed(), ?outcome, "probe ended"
+        );
+        outcome
+    }
+
+    /// All that can be tested without a CA.
+    async fn shake_hands(&self, began: Instant) -> Result<Finding, ProbeFailure> {
+        let StartProbe { endpoint, limits, .. } = &self.start;
+        let opened = open_tls(*endpoint, limits, &self.trust, self.trust.unverified_tls()).await;
+        let (_closed_at_once, connect) = opened.map_err(|fault| fault.failure)?;
+        Ok(Finding {
+            depth: Depth::Tls,
+            answer: Answer::Ready,
+            connect: Some(connect),
+            total: began.elapsed(),
+            authenticated: false,
+        })
+    }
+
+    async fn hear(&self) -> Result<Heard, Fault> {
+        let endpoint = self.start.endpoint;
+        // Taken also where a fresh one is wanted: what is not kept again is closed.
+        if let Some(link) = self.kept.take(endpoint).filter(|_| !self.start.fresh)
+            && let Some(outcome) = self.hear_kept(link).await
+        {
+            return outcome;
+        }
+        let mut credential = self.trust.credential();
+        if let Some(shown) = credential
+            .as_ref()
+            .filter(|_| self.kept.refuses_anonymous(endpoint))
+        {
+            match self.hear_new(shown.has_certificate(), Some(shown)).await {
+                Err(fault) if fault.kind == Kind::Alert => {
+                    tracing::debug!(%endpoint, "the server ended TLS over our certificate: asking as the anonymous");
+                    self.kept.forget_refusal(endpoint);
+                    credential = None;
+                }
+                outcome => {
+                    // A credential that no longer helps may be worse than none: next time the anonymous asks again.
+                    if outcome.as_ref().is_ok_and(|heard| asks_for_more(&heard.reply)) {
+                        self.kept.forget_refusal(endpoint);
+                    }
+                    return outcome;
+                }
+            }
+        }
+        let anonymous = self.hear_new(false, None).await?;
+        match credential {
+            Some(credential) if asks_for_more(&anonymous.reply) => {
+                self.hear_again(anonymous, &credential).await
+            }
+            _ => Ok(anonymous),
+        }
+    }
+
+    /// Asks over a kept connection. `None`: that proves nothing, a new one is needed.
+    async fn hear_kept(&self, mut link: Link) -> Option<Result<Heard, Fault>> {
+        if link.generation != self.trust.generation() {
+            return None;
+        }
+        let credential = self.trust.credential().filter(|_| link.authenticated);
+        let authorization = credential.as_ref().and_then(Credential::authorization);
+        match link.ask(self.start.limits.http, authorization).await {
+            Ok(reply)
+                if asks_for_more(&reply) && !link.authenticated && self.trust.credential().is_some() =>
+            {
+                None
+            }
+            Ok(reply) => Some(Ok(Heard {
+                reply,
+                link,
+                connect: None,
+            })),
+            Err(Fault {
+                kind: Kind::Dead | Kind::Alert,
+                ..
+            }) => None,
+            Err(fault) => Some(Err(fault)),
+        }
+    }
+
+    /// Asks over a new connection.
+    async fn hear_new(&self, present: bool, credential: Option<&Credential>) -> Result<Heard, Fault> {
+        let StartProbe { endpoint, limits, .. } = &self.start;
+        let (mut link, connect) = Link::open(*endpoint, limits, &self.trust, present).await?;
+        let authorization = credential.and_then(Credential::authorization);
+        let reply = link.ask(limits.http, authorization).await?;
+        link.authenticated = credential.is_some();
+        Ok(Heard {
+            reply,
+            link,
+            connect: Some(connect),
+        })
+    }
+
+    /// Shows the credential to a server that refused the anonymous just now.
+    async fn hear_again(&self, anonymous: Heard, credential: &Credential) -> Result<Heard, Fault> {
+        self.kept.remember_refusal(self.start.endpoint);
+        let Heard {
+            reply,
+            mut link,
+            connect,
+        } = anonymous;
+        let again = if credential.has_certificate() {
+            self.hear_new(true, Some(credential)).await
+        } else {
+            match link.ask(self.start.limits.http, credential.authorization()).await {
+                Ok(reply) => {
+                    link.authenticated = true;
+                    return Ok(Heard { reply, link, connect });
+                }
+                // It closes after each answer.
+                Err(Fault { kind: Kind::Dead, .. }) => self.hear_new(false, Some(credential)).await,
+                Err(fault) => return Err(fault),
+            }
+        };
+        match again {
+            Ok(heard) => Ok(Heard { connect, ..heard }),
+            // It lives, it only does not take our certificate.
+            Err(Fault {
+                kind: Kind::Alert, ..
+            }) => {
+                self.kept.forget_refusal(self.start.endpoint);
+                Ok(Heard { reply, link, connect })
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn conclude(&self, heard: Heard, began: Instant) -> Result<Finding, ProbeFailure> {
+        let Heard { reply, link, connect } = heard;
+        let answer = judge(&reply).map_err(|detail| ProbeFailure::Nonsense { detail })?;
+        let authenticated = link.authenticated;
+        if self.start.keep && matches!(answer, Answer::Ready | Answer::Alive) {
+            self.kept.keep(self.start.endpoint, link);
+        }
+        Ok(Finding {
+            depth: Depth::Readyz,
+            answer,
+            connect,
+            total: began.elapsed(),
+            authenticated,
+        })
+    }
+}
