@@ -1,6 +1,14 @@
 //! The files that a node of the cluster has: CA, client certificates, kubeconfigs, tokens.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::pki::{Authority, Issued};
+use crate::plane::{Cluster, PlaneError, hexadecimal};
 
 /// Where the files of one node are. All are the owner's only (0600), in a folder that goes with the control plane.
 #[derive(Clone, Debug)]
@@ -25,4 +33,146 @@ pub struct Credentials {
     pub node_token: PathBuf,
     /// A ServiceAccount's bearer token that may get, list and watch EndpointSlices, Endpoints and Nodes.
     pub bearer_token: PathBuf,
+}
+
+/// The folder of all nodes' files.
+pub(crate) struct Folder {
+    directory: TempDir,
+    authority: Authority,
+    node_token: String,
+    bearer_token: String,
+}
+
+impl Folder {
+    pub(crate) fn create(authority: &Authority, cluster: &Arc<Cluster>) -> Result<Self, PlaneError> {
+        let builder = tempfile::Builder::new().prefix("jackline-lab-").tempdir();
+        let directory = builder.map_err(|source| PlaneError::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let hash = hexadecimal(&Sha256::digest(authority.pem().as_bytes()));
+        Ok(Self {
+            directory,
+            authority: authority.clone(),
+            node_token: format!("K10{hash}::node:{}", cluster.node_password),
+            bearer_token: cluster.bearer_token.clone(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn node(&self, name: &str, server: &str) -> Result<Credentials, PlaneError> {
+        let directory = self.path().join(name);
+        let at = |file: &str| directory.join(file);
+        let files = Credentials {
+            ca_file: at("server-ca.crt"),
+            kubelet_certificate: at("client-kubelet.crt"),
+            kubelet_key: at("client-kubelet.key"),
+            kube_proxy_certificate: at("client-kube-proxy.crt"),
+            kube_proxy_key: at("client-kube-proxy.key"),
+            kubelet_kubeconfig: at("kubelet.kubeconfig"),
+            kube_proxy_kubeconfig: at("kubeproxy.kubeconfig"),
+            node_token: at("node-token"),
+            bearer_token: at("bearer-token"),
+            directory,
+        };
+        if !files.directory.exists() {
+            create(&files.directory)?;
+            write(&files.ca_file, self.authority.pem())?;
+            let kubelet = self
+                .authority
+                .client(&format!("system:node:{name}"), &["system:nodes"])?;
+            write_pair(&files.kubelet_certificate, &files.kubelet_key, &kubelet)?;
+            let kube_proxy = self.authority.client("system:kube-proxy", &[])?;
+            write_pair(&files.kube_proxy_certificate, &files.kube_proxy_key, &kube_proxy)?;
+            write(&files.node_token, &format!("{}\n", self.node_token))?;
+            write(&files.bearer_token, &self.bearer_token)?;
+        }
+        let kubelet = kubeconfig(
+            server,
+            &files.ca_file,
+            &files.kubelet_certificate,
+            &files.kubelet_key,
+        );
+        write(&files.kubelet_kubeconfig, &kubelet)?;
+        let kube_proxy = kubeconfig(
+            server,
+            &files.ca_file,
+            &files.kube_proxy_certificate,
+            &files.kube_proxy_key,
+        );
+        write(&files.kube_proxy_kubeconfig, &kube_proxy)?;
+        Ok(files)
+    }
+
+    pub(crate) fn admin(&self, server: &str) -> Result<PathBuf, PlaneError> {
+        let directory = self.path().join("admin");
+        let at = |file: &str| directory.join(file);
+        if !directory.exists() {
+            create(&directory)?;
+            write_pair(
+                &at("client-admin.crt"),
+                &at("client-admin.key"),
+                &self.authority.client("system:admin", &["system:masters"])?,
+            )?;
+        }
+        write(&at("server-ca.crt"), self.authority.pem())?;
+        let text = kubeconfig(
+            server,
+            &at("server-ca.crt"),
+            &at("client-admin.crt"),
+            &at("client-admin.key"),
+        );
+        write(&at("admin.kubeconfig"), &text)?;
+        Ok(at("admin.kubeconfig"))
+    }
+
+    pub(crate) fn write_ca(&self, node: &str, authorities: &[&Authority]) -> Result<(), PlaneError> {
+        let text: String = authorities.iter().map(|authority| authority.pem()).collect();
+        write(&self.path().join(node).join("server-ca.crt"), &text)
+    }
+}
+
+fn create(directory: &Path) -> Result<(), PlaneError> {
+    std::fs::create_dir(directory).map_err(|source| PlaneError::File {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+fn write_pair(certificate: &Path, key: &Path, issued: &Issued) -> Result<(), PlaneError> {
+    write(certificate, &issued.certificate_pem)?;
+    write(key, &issued.key_pem)
+}
+
+/// Under a new name first, so that a reader sees the old text or the new one; temporary files are the owner's only.
+fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
+    let fail = |source| PlaneError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(())
+}
+
+/// As K3s writes it: with references to files.
+fn kubeconfig(server: &str, ca: &Path, certificate: &Path, key: &Path) -> String {
+    format!(
+        "apiVersion: v1\n\
+         kind: Config\n\
+         clusters:\n\
+         - name: local\n  cluster:\n    server: {server}\n    certificate-authority: {}\n\
+         users:\n\
+         - name: user\n  user:\n    client-certificate: {}\n    client-key: {}\n\
+         contexts:\n\
+         - name: Default\n  context:\n    cluster: local\n    namespace: default\n    user: user\n\
+         current-context: Default\n",
+        ca.display(),
+        certificate.display(),
+        key.display(),
+    )
 }

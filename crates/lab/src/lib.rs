@@ -4,16 +4,22 @@
 //! **nodes** run the real `jackline` as child processes, each with clients of its own; a **scenario** breaks the control
 //! plane in its own way, and the **verdict** says what became of the nodes and of the clients' requests.
 
+mod api;
 mod credentials;
 mod dns;
+mod locked;
+mod objects;
 mod options;
 mod pki;
 mod plan;
 mod plane;
 mod runner;
 mod server;
+mod store;
+mod supervisor;
 mod timeline;
 mod verdict;
+mod watch;
 
 pub use credentials::Credentials;
 pub use dns::NameServer;

@@ -1,12 +1,20 @@
 //! Certificates: an authority made on the spot, and what it issues. Written to nowhere; `credentials` does that.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
+
+use crate::plane::PlaneError;
 
 /// A certificate authority with its key. Clones are the same one.
 #[derive(Clone)]
@@ -24,8 +32,15 @@ struct Inner {
 pub struct Issued {
     pub(crate) certificate_pem: String,
     pub(crate) key_pem: String,
-    pub(crate) certificate: CertificateDer<'static>,
-    pub(crate) key: PrivateKeyDer<'static>,
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+/// What a server shows of itself.
+pub(crate) struct Identity {
+    pub(crate) tls: Arc<ServerConfig>,
+    /// What `/cacerts` tells.
+    pub(crate) ca_pem: String,
 }
 
 /// Names that every serving certificate of a cluster carries.
@@ -69,10 +84,6 @@ impl Authority {
         &self.inner.pem
     }
 
-    pub(crate) fn der(&self) -> &CertificateDer<'static> {
-        &self.inner.der
-    }
-
     /// A serving certificate for an apiserver: `kubernetes`, the loopback addresses, the server's name and address.
     ///
     /// # Errors
@@ -110,6 +121,96 @@ impl Authority {
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         })
     }
+}
+
+impl Identity {
+    pub(crate) fn issue(authority: &Authority, name: &str, address: IpAddr) -> Result<Self, PlaneError> {
+        let Issued { certificate, key, .. } = authority.serving(name, &[address.to_string()])?;
+        let provider = Arc::new(ring::default_provider());
+        let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(Arc::new(AnyClient { provider }))
+            .with_single_cert(vec![certificate], key)?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self {
+            tls: Arc::new(tls),
+            ca_pem: authority.pem().to_owned(),
+        })
+    }
+}
+
+/// Asks for a client certificate and takes any, as an apiserver does: a wrong one is answered by 401, not by an alert.
+#[derive(Debug)]
+struct AnyClient {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+/// Whether a client certificate was issued by one of these authorities and is valid now.
+pub(crate) fn is_client_of(authorities: &[Authority], chain: &[CertificateDer<'_>]) -> bool {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        // An authority of our own making is well formed; one that were not would verify nobody.
+        let _ = roots.add(authority.inner.der.clone());
+    }
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
+    let (Ok(verifier), Some((first, rest))) = (builder.build(), chain.split_first()) else {
+        return false;
+    };
+    verifier.verify_client_cert(first, rest, UnixTime::now()).is_ok()
 }
 
 fn distinguished(common_name: &str, organizations: &[&str]) -> DistinguishedName {

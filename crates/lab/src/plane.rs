@@ -1,14 +1,29 @@
 //! The control plane: its servers, its store, and what nodes need to join it.
 
+mod block;
+mod cluster;
+mod ledger;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::credentials::Credentials;
+use tokio::time::{sleep, timeout};
+
+pub(crate) use cluster::{Cluster, hexadecimal};
+
+use crate::credentials::{Credentials, Folder};
+use crate::objects::{Key, Resource, namespace, node, node_lease};
 use crate::pki::Authority;
-use crate::plan::Plan;
-use crate::server::Server;
+use crate::plan::{Plan, SERVERS_MAX, Timing};
+use crate::plane::block::Block;
+use crate::server::{Server, StartAs};
+
+/// [`ControlPlane::wait_until`] asks at least this often: not everything that can be seen announces its changes.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why something could not be done to a control plane.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +82,20 @@ pub struct Sighting {
     pub answered: Option<Instant>,
 }
 
-/// A control plane. Clones mean the same one; with the last it is gone, servers, files and all.
+/// A control plane. Clones mean the same one; with the last it is gone, servers, files and all (a clone of a [`Server`]
+/// keeps that server).
 #[derive(Clone)]
 pub struct ControlPlane {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     servers: Vec<Server>,
+    cluster: Arc<Cluster>,
     authority: Authority,
+    folder: Folder,
     factor: u32,
+    block: Block,
 }
 
 impl ControlPlane {
@@ -81,19 +104,43 @@ impl ControlPlane {
     /// # Errors
     /// When the plan is impossible, no addresses are free, or certificates or files cannot be made.
     pub fn start(plan: Plan) -> Result<Self, PlaneError> {
-        let mut servers = Vec::new();
-        for (planned, host) in plan.servers.iter().zip(1..) {
-            let address = planned.address.unwrap_or(Ipv4Addr::new(127, 0, 64, host));
-            servers.push(Server::new(
-                &planned.name,
-                planned.role,
-                SocketAddr::from((address, 6443)),
-            ));
+        possible(&plan)?;
+        let block = Block::claim()?;
+        let authority = Authority::new("lab-server-ca")?;
+        let timing = Timing::compressed(plan.factor);
+        let cluster = Arc::new(Cluster::new(&authority, plan.anonymous, timing, plan.seed));
+        for name in ["default", "kube-system", "kube-node-lease"] {
+            // The store is empty: there is room.
+            let _ = cluster
+                .store
+                .put(&Key::new(Resource::Namespaces, "", name), namespace(name));
         }
+        let mut servers = Vec::new();
+        for planned in &plan.servers {
+            let address = match planned.address {
+                Some(address) => address,
+                None => block.next()?,
+            };
+            servers.push(Server::new(
+                planned,
+                SocketAddr::from((address, block.port)),
+                &authority,
+                &cluster,
+            )?);
+        }
+        for server in &servers {
+            server.introduce(&servers);
+        }
+        let folder = Folder::create(&authority, &cluster)?;
         Ok(Self {
-            servers,
-            authority: Authority::new("lab-server-ca")?,
-            factor: plan.factor,
+            inner: Arc::new(Inner {
+                servers,
+                cluster,
+                authority,
+                folder,
+                factor: plan.factor,
+                block,
+            }),
         })
     }
 
@@ -102,10 +149,10 @@ impl ControlPlane {
     /// # Errors
     /// When an address cannot be bound.
     pub fn start_all(&self) -> Result<(), PlaneError> {
-        for server in &self.servers {
-            server.start(crate::server::StartAs::Fresh)?;
-        }
-        Ok(())
+        self.inner
+            .servers
+            .iter()
+            .try_for_each(|server| server.start(StartAs::Fresh))
     }
 
     /// The server of this name.
@@ -113,7 +160,7 @@ impl ControlPlane {
     /// # Errors
     /// When there is none.
     pub fn server(&self, name: &str) -> Result<Server, PlaneError> {
-        let found = self.servers.iter().find(|server| server.name() == name);
+        let found = self.inner.servers.iter().find(|server| server.name() == name);
         found
             .cloned()
             .ok_or_else(|| PlaneError::NoServer(name.to_owned()))
@@ -122,45 +169,54 @@ impl ControlPlane {
     /// All servers, in the order of the plan.
     #[must_use]
     pub fn servers(&self) -> &[Server] {
-        &self.servers
+        &self.inner.servers
     }
 
     /// The port of every server.
     #[must_use]
     pub fn port(&self) -> u16 {
-        6443
+        self.inner.block.port
     }
 
     /// An address of the control plane's own block that was never given out, for [`Server::replace_at`], a name server or anything else.
     ///
     /// # Errors
-    /// When the block (some 250 addresses) is used up.
+    /// When the block (253 addresses) is used up.
     pub fn free_address(&self) -> Result<Ipv4Addr, PlaneError> {
-        Err(PlaneError::NoAddresses)
+        self.inner.block.next()
     }
 
     /// A wait of a person's length, compressed.
     #[must_use]
     pub fn compressed(&self, real: Duration) -> Duration {
-        real / self.factor.max(1)
+        real / self.inner.factor
     }
 
     /// The authority that the cluster began with.
     #[must_use]
     pub fn authority(&self) -> &Authority {
-        &self.authority
+        &self.inner.authority
     }
 
     // --- nodes ---
 
-    /// The files of a node, written on the first call; its Node and Lease objects exist from then on. The kubeconfigs
-    /// point to `server` (e.g. `https://127.0.0.1:6440`) and are written anew when it changes.
+    /// The files of a node, made on the first call; its Node and Lease objects exist from then on (a server's Node is its
+    /// own). The kubeconfigs point to `server` (e.g. `https://127.0.0.1:6440`) and are written anew on each call.
     ///
     /// # Errors
     /// When certificates or files cannot be made.
-    pub fn credentials(&self, node: &str, server: &str) -> Result<Credentials, PlaneError> {
-        let _ = (node, server);
-        Err(PlaneError::NoServer(node.to_owned()))
+    pub fn credentials(&self, name: &str, server: &str) -> Result<Credentials, PlaneError> {
+        let store = &self.inner.cluster.store;
+        if store.object(&Key::node(name)).is_none()
+            && self.inner.servers.iter().all(|server| server.name() != name)
+        {
+            // A full store holds no Node: the node's requests will be answered so.
+            let _ = store.put(&Key::node(name), node(name, None, &[]));
+        }
+        if store.object(&Key::node_lease(name)).is_none() {
+            let _ = store.put(&Key::node_lease(name), node_lease(name));
+        }
+        self.inner.folder.node(name, server)
     }
 
     /// A kubeconfig with all rights, written on each call.
@@ -168,29 +224,37 @@ impl ControlPlane {
     /// # Errors
     /// When certificates or files cannot be made.
     pub fn admin_kubeconfig(&self, server: &str) -> Result<PathBuf, PlaneError> {
-        Err(PlaneError::NoServer(server.to_owned()))
+        self.inner.folder.admin(server)
     }
 
-    /// Replaces a node's CA file (and the kubeconfigs stand by it, for they name that file) atomically.
+    /// The folder of all files; it goes with the control plane.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.inner.folder.path()
+    }
+
+    /// Replaces a node's CA file (the kubeconfigs name that file) atomically.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_ca(&self, node: &str, authorities: &[&Authority]) -> Result<(), PlaneError> {
-        let _ = (node, authorities);
-        Ok(())
+        self.inner.folder.write_ca(node, authorities)
     }
 
     /// Deletes a Node object; `false`: there was none.
     pub fn delete_node(&self, name: &str) -> bool {
-        let _ = name;
-        false
+        self.inner.cluster.store.delete(&Key::node(name)).is_some()
     }
 
     /// When the node's Lease was last renewed.
     #[must_use]
     pub fn heartbeat(&self, node: &str) -> Option<Instant> {
-        let _ = node;
-        None
+        self.inner.cluster.heartbeat(node)
+    }
+
+    /// Forgets the history of all objects, as etcd's compaction does: watches from before get 410.
+    pub fn compact(&self) {
+        self.inner.cluster.store.compact();
     }
 
     // --- what can be seen ---
@@ -198,25 +262,36 @@ impl ControlPlane {
     /// The list of apiservers in the store.
     #[must_use]
     pub fn list(&self) -> Vec<SocketAddr> {
-        Vec::new()
+        self.inner.cluster.store.servers()
     }
 
     /// Whether some server is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.servers.iter().any(Server::is_ready)
+        self.inner.servers.iter().any(Server::is_ready)
     }
 
     /// Since when some server has been ready without a break; `None`: none is.
     #[must_use]
     pub fn ready_since(&self) -> Option<Instant> {
-        None
+        self.inner.cluster.board.some_ready_since()
     }
 
-    /// Waits until this holds; it is asked again at every change of a server or of the store. `false`: not within the limit.
-    pub async fn wait_until(&self, limit: Duration, holds: impl FnMut(&Self) -> bool) -> bool {
-        let _ = (limit, holds);
-        false
+    /// Waits until this holds; it is asked again at every change of a server or of the store, and every 20 ms. `false`: not
+    /// within the limit.
+    pub async fn wait_until(&self, limit: Duration, mut holds: impl FnMut(&Self) -> bool) -> bool {
+        let mut servers = self.inner.cluster.board.subscribe();
+        let mut store = self.inner.cluster.store.subscribe();
+        let held = async {
+            while !holds(self) {
+                tokio::select! {
+                    _ = servers.changed() => {}
+                    _ = store.changed() => {}
+                    () = sleep(LOOK_EVERY) => {}
+                }
+            }
+        };
+        timeout(limit, held).await.is_ok()
     }
 
     /// Whether a request that named itself so (`?id=`) has reached any server. The last 200,000 are remembered.
@@ -228,7 +303,28 @@ impl ControlPlane {
     /// What is known of it.
     #[must_use]
     pub fn sighting(&self, id: &str) -> Option<Sighting> {
-        let _ = id;
-        None
+        self.inner.cluster.ledger.sighting(id)
     }
+}
+
+fn possible(plan: &Plan) -> Result<(), PlaneError> {
+    let refuse = |why: &str| Err(PlaneError::Plan(why.to_owned()));
+    if plan.servers.is_empty() || plan.servers.len() > SERVERS_MAX {
+        return refuse("it takes 1 to 64 servers");
+    }
+    if plan.factor == 0 {
+        return refuse("time cannot be compressed by 0; 1 leaves it as it is");
+    }
+    let names: BTreeSet<&str> = plan.servers.iter().map(|server| server.name.as_str()).collect();
+    if names.len() < plan.servers.len() {
+        return refuse("two servers have the same name");
+    }
+    if plan
+        .servers
+        .iter()
+        .any(|server| server.address.is_some_and(|address| !address.is_loopback()))
+    {
+        return refuse("a server's address must be in 127.0.0.0/8");
+    }
+    Ok(())
 }

@@ -2,13 +2,24 @@
 //!
 //! A [`Server`] is the machine; what runs on it between a start and an end is a process of its own.
 
-use std::net::{Ipv4Addr, SocketAddr};
+mod connection;
+mod gate;
+pub(crate) mod links;
+pub(crate) mod process;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::pki::Authority;
-use crate::plan::Role;
-use crate::plane::PlaneError;
+use crate::locked::lock;
+use crate::objects::{Key, node};
+use crate::pki::{Authority, Identity};
+use crate::plan::{Anonymous, PlannedServer, Role};
+use crate::plane::{Cluster, PlaneError};
+use crate::server::links::Parked;
+use crate::server::process::{Condition, Launch, Machine, Process};
 
 /// What a just-started server tells as the list of apiservers until it is ready and has written itself into it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,36 +56,91 @@ pub struct SlowSpec {
 /// A server. Clones mean the same one.
 #[derive(Clone)]
 pub struct Server {
-    name: std::sync::Arc<str>,
-    role: Role,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    machine: Arc<Machine>,
+    agentless: bool,
+    cluster: Arc<Cluster>,
+    state: Mutex<State>,
+}
+
+struct State {
     address: SocketAddr,
+    authority: Authority,
+    identity: Arc<Identity>,
+    process: Option<Arc<Process>>,
+    /// What is left of a process that died while it was cut off.
+    parked: Option<Parked>,
+    /// Who else is there, for [`StartAs::DeadList`].
+    others: Vec<std::sync::Weak<Inner>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(process) = lock(&self.state).process.take() {
+            process.die();
+        }
+    }
 }
 
 impl Server {
-    pub(crate) fn new(name: &str, role: Role, address: SocketAddr) -> Self {
-        Self {
-            name: name.into(),
-            role,
+    pub(crate) fn new(
+        planned: &PlannedServer,
+        address: SocketAddr,
+        authority: &Authority,
+        cluster: &Arc<Cluster>,
+    ) -> Result<Self, PlaneError> {
+        let state = State {
             address,
-        }
+            authority: authority.clone(),
+            identity: Arc::new(Identity::issue(authority, &planned.name, address.ip())?),
+            process: None,
+            parked: None,
+            others: Vec::new(),
+        };
+        let machine = Machine {
+            name: planned.name.as_str().into(),
+            role: planned.role,
+            condition: Mutex::new(Condition::default()),
+            accepted: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        };
+        let inner = Inner {
+            machine: Arc::new(machine),
+            agentless: planned.agentless,
+            cluster: Arc::clone(cluster),
+            state: Mutex::new(state),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    pub(crate) fn introduce(&self, others: &[Self]) {
+        let others = others
+            .iter()
+            .filter(|other| !Arc::ptr_eq(&other.inner, &self.inner));
+        lock(&self.inner.state).others = others.map(|other| Arc::downgrade(&other.inner)).collect();
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.inner.machine.name
     }
 
     /// What runs on it.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        self.inner.machine.role
     }
 
     /// Where it is reached.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        lock(&self.inner.state).address
     }
 
     // --- what can be done to it ---
@@ -84,61 +150,199 @@ impl Server {
     ///
     /// # Errors
     /// When its address cannot be bound.
-    pub fn start(&self, as_what: StartAs) -> Result<(), PlaneError> {
-        let _ = as_what;
+    pub fn start(&self, start: StartAs) -> Result<(), PlaneError> {
+        let told = match start {
+            StartAs::Fresh => None,
+            StartAs::EmptyList => Some(Vec::new()),
+            StartAs::ShortList(servers) => Some(servers),
+            StartAs::DeadList => Some(self.dead()),
+        };
+        let mut state = lock(&self.inner.state);
+        let started = self.launch(&mut state, Arc::clone(&self.inner.cluster), None, told)?;
+        if let (true, false) = (started, self.inner.agentless) {
+            self.register(state.address.ip());
+        }
         Ok(())
     }
 
-    /// Stops it cleanly and returns once it is gone. Does nothing if it does not run.
+    /// `false`: it runs already.
+    fn launch(
+        &self,
+        state: &mut State,
+        cluster: Arc<Cluster>,
+        identity: Option<Identity>,
+        told: Option<Vec<SocketAddr>>,
+    ) -> Result<bool, PlaneError> {
+        if state
+            .process
+            .as_ref()
+            .is_some_and(|process| !process.dead.is_cancelled())
+        {
+            return Ok(false);
+        }
+        state.parked = None;
+        let address = state.address;
+        let identity = identity.map_or_else(|| Arc::clone(&state.identity), Arc::new);
+        let launch = Launch {
+            machine: Arc::clone(&self.inner.machine),
+            address,
+            cluster,
+            identity,
+            told,
+        };
+        state.process = Some(Process::launch(launch).map_err(|source| PlaneError::Bind { address, source })?);
+        Ok(true)
+    }
+
+    /// Its Node, as its kubelet writes it.
+    fn register(&self, address: IpAddr) {
+        let roles: &[&str] = match self.role() {
+            Role::Server => &["control-plane", "etcd"],
+            Role::EtcdOnly => &["etcd"],
+            Role::ControlPlaneOnly => &["control-plane"],
+        };
+        // A store that is full of other things holds no Node of ours: then there is none, as for an agentless one.
+        let _ = self
+            .inner
+            .cluster
+            .store
+            .put(&Key::node(self.name()), node(self.name(), Some(address), roles));
+    }
+
+    /// Other apiservers that do not run; an address that nobody has where all do.
+    fn dead(&self) -> Vec<SocketAddr> {
+        let (own, others) = {
+            let state = lock(&self.inner.state);
+            (state.address, state.others.clone())
+        };
+        let others = others
+            .iter()
+            .filter_map(|other| other.upgrade().map(|inner| Self { inner }));
+        let dead: Vec<SocketAddr> = others
+            .filter(|other| other.role().serves_api() && !other.is_running())
+            .map(|other| other.address())
+            .collect();
+        // TEST-NET-1 is nobody's.
+        if dead.is_empty() {
+            vec![SocketAddr::from(([192, 0, 2, 1], own.port()))]
+        } else {
+            dead
+        }
+    }
+
+    /// Stops it cleanly and returns once it is gone. Does nothing if it does not run. One that is frozen or cut off hears
+    /// of it when it is back.
     pub async fn stop(&self, shutdown: Shutdown) {
-        let _ = shutdown;
+        if let Some(process) = self.process() {
+            let parked = process.stop(shutdown).await;
+            self.keep(parked);
+        }
     }
 
     /// Ends it as a dead process ends: the kernel closes its sockets at once (FIN, or RST where it had not read all).
-    /// It leaves the list when its lease has run out, if another server is alive.
-    pub fn kill(&self) {}
+    /// It leaves the list when its lease has run out, if another server is alive. Of one that is cut off nobody hears
+    /// anything until it starts again.
+    pub fn kill(&self) {
+        if let Some(process) = self.process() {
+            let parked = process.die();
+            self.keep(parked);
+        }
+    }
+
+    fn keep(&self, parked: Option<Parked>) {
+        if let Some(parked) = parked {
+            lock(&self.inner.state).parked = Some(parked);
+        }
+    }
 
     /// Freezes it as SIGSTOP does: its kernel accepts and acknowledges, and nobody answers. Its lease runs out.
-    pub fn freeze(&self) {}
+    pub fn freeze(&self) {
+        self.shut(|shut| shut.frozen = true);
+    }
 
     /// Lets a frozen server go on where it was.
-    pub fn thaw(&self) {}
+    pub fn thaw(&self) {
+        self.shut(|shut| shut.frozen = false);
+    }
 
     /// Cuts it off from the network, etcd too: every packet to it vanishes, and it sends nothing. Its lease runs out.
+    /// Does nothing if it does not run.
     ///
     /// # Errors
     /// When the kernel refuses the filter; nothing is cut off then.
     pub fn black_hole(&self) -> Result<(), PlaneError> {
+        let Some(process) = self.process() else {
+            return Ok(());
+        };
+        let cut = process.links.cut_off();
+        if let Err(source) = cut {
+            process.links.reconnect();
+            return Err(PlaneError::Filter {
+                name: self.name().to_owned(),
+                source,
+            });
+        }
+        self.shut(|shut| shut.cut_off = true);
         Ok(())
     }
 
     /// Connects a black-holed server again.
-    pub fn restore(&self) {}
+    pub fn restore(&self) {
+        if let Some(process) = self.process() {
+            process.links.reconnect();
+            self.shut(|shut| shut.cut_off = false);
+        }
+        lock(&self.inner.state).parked = None;
+    }
+
+    fn shut(&self, change: impl FnOnce(&mut gate::Shut)) {
+        if let Some(process) = self.process() {
+            process.gate.change(change);
+            process.links.wake();
+            process.announce();
+        }
+    }
 
     /// Makes its answers slow, also across restarts, until [`Server::normal`].
     pub fn slow(&self, spec: SlowSpec) {
-        let _ = spec;
+        self.ail(|condition| condition.slow = Some(spec));
     }
 
     /// Ends [`Server::slow`].
-    pub fn normal(&self) {}
+    pub fn normal(&self) {
+        self.ail(|condition| condition.slow = None);
+    }
 
     /// Makes `/readyz` fail with these checks, also across restarts, until [`Server::heal_readyz`]. All else is served.
     pub fn fail_readyz(&self, checks: &[&str]) {
-        let _ = checks;
+        self.ail(|condition| condition.failing = checks.iter().map(|&check| check.to_owned()).collect());
     }
 
     /// Ends [`Server::fail_readyz`].
-    pub fn heal_readyz(&self) {}
+    pub fn heal_readyz(&self) {
+        self.ail(|condition| condition.failing.clear());
+    }
+
+    fn ail(&self, change: impl FnOnce(&mut Condition)) {
+        change(&mut lock(&self.inner.machine.condition));
+        if let Some(process) = self.process() {
+            process.announce();
+        }
+    }
 
     /// Puts a new machine of this name and role to a new address and starts it; nobody is left at the old one. A server
     /// that still runs is killed first.
     ///
     /// # Errors
-    /// When the new address cannot be bound.
+    /// When the new address cannot be bound or no certificate can be made.
     pub fn replace_at(&self, address: Ipv4Addr) -> Result<(), PlaneError> {
-        let _ = address;
-        Ok(())
+        self.kill();
+        {
+            let mut state = lock(&self.inner.state);
+            state.identity = Arc::new(Identity::issue(&state.authority, self.name(), address.into())?);
+            state.address = SocketAddr::from((address, state.address.port()));
+        }
+        self.start(StartAs::Fresh)
     }
 
     /// Puts another cluster's server to this address and starts it: its certificate is of `authority`, it has a store of
@@ -148,67 +352,98 @@ impl Server {
     /// # Errors
     /// When its address cannot be bound or no certificate can be made.
     pub fn foreign(&self, authority: &Authority) -> Result<(), PlaneError> {
-        let _ = authority;
+        self.kill();
+        let cluster = Arc::new(Cluster::new(
+            authority,
+            Anonymous::Refused,
+            self.inner.cluster.timing,
+            0,
+        ));
+        let mut state = lock(&self.inner.state);
+        let identity = Identity::issue(authority, self.name(), state.address.ip())?;
+        self.launch(&mut state, cluster, Some(identity), None)?;
         Ok(())
     }
 
-    /// From the next handshake on it presents a certificate of this authority, also across restarts, and takes client
-    /// certificates of the new and the old one.
+    /// From the next handshake on it presents a certificate of this authority, also across restarts, and the cluster takes
+    /// client certificates of the new authority and of the old ones.
     ///
     /// # Errors
     /// When no certificate can be made.
     pub fn present_ca(&self, authority: &Authority) -> Result<(), PlaneError> {
-        let _ = authority;
+        let mut state = lock(&self.inner.state);
+        let identity = Arc::new(Identity::issue(authority, self.name(), state.address.ip())?);
+        state.authority = authority.clone();
+        state.identity = Arc::clone(&identity);
+        self.inner.cluster.trust_clients_of(authority);
+        if let Some(process) = &state.process {
+            *lock(&process.identity) = identity;
+        }
         Ok(())
     }
 
     // --- what can be seen of it ---
 
-    /// Whether a process is there, be it frozen, cut off or still starting.
+    fn process(&self) -> Option<Arc<Process>> {
+        lock(&self.inner.state)
+            .process
+            .clone()
+            .filter(|process| !process.dead.is_cancelled())
+    }
+
+    /// Our own process, not another cluster's.
+    fn own(&self) -> Option<Arc<Process>> {
+        self.process()
+            .filter(|process| Arc::ptr_eq(&process.cluster, &self.inner.cluster))
+    }
+
+    /// Whether a process is there, be it frozen, cut off, still starting or another cluster's.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        false
+        self.process().is_some()
     }
 
     /// Whether it answers requests: past its start, not frozen, not cut off.
     #[must_use]
     pub fn is_answering(&self) -> bool {
-        false
+        self.process().is_some_and(|process| process.is_answering())
     }
 
-    /// Whether a client that asks it now is served the Kubernetes API and told that it is ready.
+    /// Whether a client of our cluster that asks it now is served the Kubernetes API and told that it is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        false
+        self.own().is_some_and(|process| process.is_ready())
     }
 
     /// Since when [`Server::is_ready`] has held without a break.
     #[must_use]
     pub fn ready_since(&self) -> Option<Instant> {
-        None
+        self.inner.cluster.board.ready_since(self.name())
     }
 
     /// How many connections it has open.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        0
+        self.process().map_or(0, |process| process.links.open())
     }
 
     /// How many connections it has accepted since the control plane was made.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        0
+        self.inner.machine.accepted.load(Ordering::Relaxed)
     }
 
     /// How many requests it has received since the control plane was made.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        0
+        self.inner.machine.requests.load(Ordering::Relaxed)
     }
 
     /// The list of apiservers that it tells: that of the store, or of its start. `None`: it does not answer.
     #[must_use]
     pub fn list(&self) -> Option<Vec<SocketAddr>> {
-        None
+        self.process()
+            .filter(|process| process.is_answering())
+            .map(|process| process.list())
     }
 }

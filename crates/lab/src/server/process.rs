@@ -1,0 +1,268 @@
+//! What runs on a server between a start and an end: it begins, renews its lease, accepts, stops or dies.
+//!
+//! What it answers is the business of `api` and `supervisor`; how a connection is served that of `connection`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::locked::lock;
+use crate::pki::Identity;
+use crate::plan::Role;
+use crate::plane::Cluster;
+use crate::server::connection;
+use crate::server::gate::Gate;
+use crate::server::links::{Links, Parked};
+use crate::server::{Shutdown, SlowSpec};
+use crate::supervisor::AGENTS_MAX;
+
+/// After an error of `accept` (no descriptors left) the next one waits this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a server is, whatever runs on it: it survives restarts.
+pub(crate) struct Machine {
+    pub(crate) name: Arc<str>,
+    pub(crate) role: Role,
+    pub(crate) condition: Mutex<Condition>,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) requests: AtomicU64,
+}
+
+/// What ails it.
+#[derive(Clone, Default)]
+pub(crate) struct Condition {
+    pub(crate) slow: Option<SlowSpec>,
+    /// Names of failing checks of `/readyz`.
+    pub(crate) failing: Vec<String>,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It does not listen yet.
+    Starting,
+    /// It answers, and is not ready.
+    Accepting,
+    /// It is in the list.
+    Ready,
+}
+
+pub(crate) struct Process {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) address: SocketAddr,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) identity: Mutex<Arc<Identity>>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) links: Links,
+    /// The supervisor's places for agents' requests.
+    pub(crate) agents: Semaphore,
+    /// It was asked to stop: `/readyz` fails.
+    pub(crate) stopping: CancellationToken,
+    /// It accepts nothing more and ends its connections.
+    pub(crate) closing: CancellationToken,
+    /// It is no more; every task of it ends.
+    pub(crate) dead: CancellationToken,
+    /// A list that it tells instead of the store's, until it is ready.
+    pub(crate) told: watch::Sender<Option<Vec<SocketAddr>>>,
+    phase: Mutex<Phase>,
+    /// After [`Process::stopping`]: it is off the list.
+    left: CancellationToken,
+    connections: TaskTracker,
+}
+
+/// What a process is started with.
+pub(crate) struct Launch {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) address: SocketAddr,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) told: Option<Vec<SocketAddr>>,
+}
+
+impl Process {
+    /// Binds the address and begins.
+    pub(crate) fn launch(launch: Launch) -> io::Result<Arc<Self>> {
+        let process = Arc::new(Self {
+            links: Links::bind(launch.address)?,
+            machine: launch.machine,
+            address: launch.address,
+            cluster: launch.cluster,
+            identity: Mutex::new(launch.identity),
+            gate: Arc::new(Gate::new()),
+            agents: Semaphore::new(AGENTS_MAX),
+            stopping: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            dead: CancellationToken::new(),
+            told: watch::Sender::new(launch.told),
+            phase: Mutex::new(Phase::Starting),
+            left: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        });
+        let life = Arc::clone(&process).live();
+        tokio::spawn(process.dead.clone().run_until_cancelled_owned(life));
+        Ok(process)
+    }
+
+    async fn live(self: Arc<Self>) {
+        let working = async {
+            if let Err(error) = self.begin().await {
+                tracing::warn!(server = %self.machine.name, %error, "cannot listen");
+            } else if self.machine.role.serves_api() {
+                self.stay_listed().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        self.stopping.run_until_cancelled(working).await;
+        // A frozen process hears of it when it thaws; one without etcd must wait for it.
+        self.gate.open().await;
+        if self.phase() == Phase::Ready && self.machine.role.serves_api() {
+            self.cluster.store.leave(self.address, std::time::Instant::now());
+        }
+        self.left.cancel();
+    }
+
+    async fn begin(self: &Arc<Self>) -> io::Result<()> {
+        let started = Instant::now();
+        sleep_until(started + self.cluster.timing.accept_after).await;
+        self.gate.until(|shut| !shut.frozen).await;
+        let listener = self.links.listen()?;
+        self.enter(Phase::Accepting);
+        tokio::spawn(
+            self.dead
+                .clone()
+                .run_until_cancelled_owned(Arc::clone(self).accept(listener)),
+        );
+        if !self.machine.role.serves_api() {
+            self.enter(Phase::Ready);
+            return Ok(());
+        }
+        sleep_until(started + self.cluster.timing.ready_after).await;
+        Ok(())
+    }
+
+    /// Renews the lease and rewrites the list, on and on.
+    async fn stay_listed(&self) {
+        loop {
+            self.gate.open().await;
+            let now = std::time::Instant::now();
+            self.cluster
+                .store
+                .reconcile(self.address, now, now + self.cluster.timing.lease);
+            self.told.send_if_modified(|told| told.take().is_some());
+            self.enter(Phase::Ready);
+            sleep(self.cluster.timing.renew).await;
+        }
+    }
+
+    async fn accept(self: Arc<Self>, listener: Arc<TcpListener>) {
+        loop {
+            self.gate.until(|shut| !shut.frozen).await;
+            let accepted = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                () = self.gate.until(|shut| shut.frozen) => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    self.machine.accepted.fetch_add(1, Ordering::Relaxed);
+                    if let Some(link) = self.links.admit(stream) {
+                        let served = connection::serve(Arc::clone(&self), link);
+                        self.connections
+                            .spawn(self.dead.clone().run_until_cancelled_owned(served));
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(server = %self.machine.name, %error, "cannot accept");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Ends it cleanly; returns once it is gone.
+    pub(crate) async fn stop(&self, shutdown: Shutdown) -> Option<Parked> {
+        self.stopping.cancel();
+        self.announce();
+        let stopping = async {
+            self.left.cancelled().await;
+            if let Shutdown::Delayed(delay) = shutdown {
+                sleep(delay).await;
+                self.gate.open().await;
+            }
+            self.closing.cancel();
+            self.links.close_listener();
+            self.announce();
+            self.connections.close();
+            let _ = timeout(self.cluster.timing.finish, self.connections.wait()).await;
+        };
+        self.dead.run_until_cancelled(stopping).await;
+        self.die()
+    }
+
+    /// Ends it at once.
+    pub(crate) fn die(&self) -> Option<Parked> {
+        let parked = if self.dead.is_cancelled() {
+            None
+        } else {
+            self.links.die()
+        };
+        self.dead.cancel();
+        self.announce();
+        parked
+    }
+
+    fn enter(&self, phase: Phase) {
+        *lock(&self.phase) = phase;
+        self.announce();
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *lock(&self.phase)
+    }
+
+    /// Whether it answers requests.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.phase() >= Phase::Accepting
+            && !self.gate.state().any()
+            && !self.closing.is_cancelled()
+            && !self.dead.is_cancelled()
+    }
+
+    /// Whether a client is served the API and told that it is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.machine.role.serves_api()
+            && self.phase() == Phase::Ready
+            && self.is_answering()
+            && !self.stopping.is_cancelled()
+            && lock(&self.machine.condition).failing.is_empty()
+    }
+
+    /// Something about it has changed: those who wait look again.
+    pub(crate) fn announce(&self) {
+        self.cluster.board.update(&self.machine.name, || self.is_ready());
+    }
+
+    /// The list that it tells.
+    pub(crate) fn list(&self) -> Vec<SocketAddr> {
+        if !self.machine.role.serves_api() {
+            return self.cluster.store.api_addresses();
+        }
+        let told = self.told.borrow().clone();
+        told.unwrap_or_else(|| self.cluster.store.servers())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.dead.cancel();
+    }
+}
