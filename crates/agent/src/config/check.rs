@@ -1,0 +1,151 @@
+//! Pairs of values that cannot be meant together, and what is odd but allowed.
+
+use std::net::SocketAddr;
+
+use super::layers::Layers;
+use super::{Config, Distribution, ServerUrl};
+
+/// Refuses what cannot be meant. Each rule names the key that is easier to mend.
+pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
+    credentials(config, layers);
+    supervisor(config, layers);
+    sources(config, layers);
+    listeners(config, layers);
+    let timing = &config.timing;
+    if timing.unwitnessed_grace < timing.grace {
+        layers.refuse(
+            "timing.unwitnessed-grace",
+            "it is shorter than timing.grace, though it stands for weaker evidence",
+            "make it as long as timing.grace, or longer",
+        );
+    }
+    if config.socket.starts_with(&config.state_dir.join("journal")) {
+        layers.refuse(
+            "socket",
+            "the socket lies in the journal's folder, which is swept",
+            "put it elsewhere, for example under /run/jackline",
+        );
+    }
+}
+
+fn credentials(config: &Config, layers: &mut Layers<'_>) {
+    let cluster = &config.cluster;
+    match (&cluster.client_certificate, &cluster.client_key) {
+        (Some(_), None) => layers.refuse(
+            "cluster.client-certificate",
+            "a client certificate without its key",
+            "give cluster.client-key too",
+        ),
+        (None, Some(_)) => layers.refuse(
+            "cluster.client-key",
+            "a key without its client certificate",
+            "give cluster.client-certificate too",
+        ),
+        _ => {}
+    }
+    if cluster.client_certificate.is_some() && cluster.token_file.is_some() {
+        layers.refuse(
+            "cluster.token-file",
+            "a client certificate and a token: only one can be presented",
+            "leave one of the two out",
+        );
+    }
+}
+
+fn supervisor(config: &Config, layers: &mut Layers<'_>) {
+    let Some(supervisor) = &config.supervisor else {
+        return;
+    };
+    if supervisor.token.is_some() && supervisor.token_file.is_some() {
+        layers.refuse(
+            "supervisor.token",
+            "a token and a file with a token",
+            "leave one of the two out; the file is the safer place",
+        );
+    }
+    let own_port = supervisor
+        .port
+        .filter(|_| supervisor.distribution == Distribution::Rke2);
+    if own_port.is_some() && config.servers.iter().any(|server| Some(server.port) == own_port) {
+        layers.refuse(
+            "servers",
+            "this is the supervisor's port, and clients need the API's",
+            "write the API's port, usually 6443; the supervisor is asked at supervisor.port of the same host",
+        );
+    }
+}
+
+fn sources(config: &Config, layers: &mut Layers<'_>) {
+    if config.servers.is_empty() && config.endpoints.is_empty() && config.import.is_empty() {
+        layers.refuse(
+            "servers",
+            "no apiserver is known, and none can be learnt of",
+            "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints or import in the file",
+        );
+    }
+    if config.kubernetes.nodes && !config.kubernetes.enabled && layers.is_given("kubernetes.nodes") {
+        layers.refuse(
+            "kubernetes.nodes",
+            "Nodes bear witness for Endpoints, and kubernetes.enabled is false",
+            "turn kubernetes.enabled on, or kubernetes.nodes off",
+        );
+    }
+}
+
+fn listeners(config: &Config, layers: &mut Layers<'_>) {
+    if config.listen.is_empty() {
+        layers.refuse(
+            "listen",
+            "nowhere to listen",
+            "leave the key out for the default, or give an address",
+        );
+    }
+    let twice =
+        |(at, address): (usize, &SocketAddr)| address.port() != 0 && config.listen[..at].contains(address);
+    if config.listen.iter().enumerate().any(twice) {
+        layers.refuse("listen", "an address is given twice", "give each once");
+    }
+    let remedy = "write the apiserver's own address; jackline would connect to itself";
+    if config
+        .endpoints
+        .iter()
+        .any(|endpoint| config.listen.contains(endpoint))
+    {
+        layers.refuse("endpoints", "an endpoint is one of our own listeners", remedy);
+    }
+    let addresses = config.servers.iter().filter_map(ServerUrl::address);
+    if addresses
+        .into_iter()
+        .any(|address| config.listen.contains(&address))
+    {
+        layers.refuse("servers", "a server is one of our own listeners", remedy);
+    }
+    if config
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.port() == 0 || endpoint.ip().is_unspecified())
+    {
+        layers.refuse(
+            "endpoints",
+            "nobody can be reached at port 0 or at an unspecified address",
+            "write the apiserver's own address",
+        );
+    }
+}
+
+/// What is allowed, but should not go unsaid. Each a sentence.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for address in config.listen.iter().filter(|address| !address.ip().is_loopback()) {
+        warnings.push(format!(
+            "listen: {address} can be reached from other machines; jackline forwards whoever connects"
+        ));
+    }
+    if config.cluster.ca_file.is_none() && config.cluster.kubeconfig.is_none() {
+        warnings.push(
+            "no cluster.ca-file and no cluster.kubeconfig: servers cannot be verified, and probes reach no deeper than TLS"
+                .to_owned(),
+        );
+    }
+    warnings
+}

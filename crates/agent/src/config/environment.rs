@@ -1,0 +1,93 @@
+//! The layers above the file, as plain data: flags, which the command line fills in, and the environment.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{CONFIG_VARIABLE, PREFIX};
+
+/// What the command line says. Words are read by the same rules as the file's, so the command line need not check them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--config FILE`: must exist, unlike the default file.
+    pub config: Option<PathBuf>,
+    /// `--server URL`, repeatable: replaces the file's list.
+    pub servers: Vec<String>,
+    /// `--listen ADDR`, repeatable: replaces the file's list.
+    pub listen: Vec<String>,
+    /// `--state-dir DIR`; relative to the folder where the command is given.
+    pub state_dir: Option<PathBuf>,
+    /// `--socket PATH`; relative to the folder where the command is given.
+    pub socket: Option<PathBuf>,
+    /// `--log-level LEVEL`.
+    pub log_level: Option<String>,
+}
+
+impl Flags {
+    /// Flag and words of each key that a flag gives.
+    pub(crate) fn words(&self) -> BTreeMap<&'static str, (&'static str, Vec<String>)> {
+        let path = |path: &PathBuf| {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            vec![absolute.to_string_lossy().into_owned()]
+        };
+        let mut words = BTreeMap::new();
+        let mut give = |key, flag, list: Vec<String>| {
+            if !list.is_empty() {
+                words.insert(key, (flag, list));
+            }
+        };
+        give("servers", "--server", self.servers.clone());
+        give("listen", "--listen", self.listen.clone());
+        give(
+            "state-dir",
+            "--state-dir",
+            self.state_dir.as_ref().map(path).unwrap_or_default(),
+        );
+        give(
+            "socket",
+            "--socket",
+            self.socket.as_ref().map(path).unwrap_or_default(),
+        );
+        give(
+            "log.level",
+            "--log-level",
+            self.log_level.iter().cloned().collect(),
+        );
+        words
+    }
+}
+
+/// The variables `JACKLINE_*`. An empty one counts as not set, as service files write them.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// This process's.
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    pub(crate) fn word(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.word(CONFIG_VARIABLE).map(Path::new)
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    /// What is not UTF-8 is carried on with replacement characters: the value's own rules refuse it in words.
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let ours = variables
+            .into_iter()
+            .map(|(name, value)| (text(name.into()), text(value.into())))
+            .filter(|(name, value)| name.starts_with(PREFIX) && !value.trim().is_empty());
+        Self(ours.collect())
+    }
+}
