@@ -6,11 +6,13 @@
 
 use std::net::SocketAddr;
 
-use jackline_core::{
-    Administration, Capability, Class, Depth, Health, Mode, NodeState, SourceKind, SourceState, Standing,
-};
 use jiff::Timestamp as Time;
 use serde::{Deserialize, Serialize};
+
+/// The words of the core that the schema uses as they are.
+pub use jackline_core::{
+    Administration, Capability, Class, Depth, Health, Mode, NodeState, SourceKind, SourceState, Standing,
+};
 
 /// The node, and all that it knows, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

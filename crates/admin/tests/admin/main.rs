@@ -1,5 +1,6 @@
 //! What the admin socket tells, and whom it tells it to.
 
+mod described;
 mod fixture;
 mod metrics;
 mod schema;

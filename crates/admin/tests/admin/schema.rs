@@ -1,5 +1,4 @@
-//! `docs/status-schema.json` describes what is told, all of it and no more. A small reader of JSON Schema: what the
-//! file uses (`type`, `enum`, `required`, `properties`, `items`, `minimum`, `format`, `$ref`), and nothing else.
+//! `docs/status-schema.json` describes what is told, all of it and no more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,85 +12,11 @@ use jackline_core::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::described::{faults, schema};
 use crate::fixture;
-
-fn schema() -> Value {
-    serde_json::from_str(include_str!("../../../../docs/status-schema.json")).expect("the schema is JSON")
-}
-
-/// Every way in which `value` is not what `schema` says; stricter than JSON Schema: a field that is not described is a fault.
-fn faults(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    if let Some(reference) = schema["$ref"].as_str() {
-        let target = root
-            .pointer(&reference[1..])
-            .unwrap_or_else(|| panic!("{reference} is not defined"));
-        found.extend(faults(root, target, value, path));
-    }
-    if let Some(words) = schema["enum"].as_array()
-        && !words.contains(value)
-    {
-        found.push(format!("{path}: {value} is none of {words:?}"));
-    }
-    if !is_of_type(&schema["type"], value) {
-        found.push(format!("{path}: {value} is not of type {}", schema["type"]));
-    }
-    if let (Some(minimum), Some(number)) = (schema["minimum"].as_i64(), value.as_i64())
-        && number < minimum
-    {
-        found.push(format!("{path}: {number} is less than {minimum}"));
-    }
-    if let (Some("date-time"), Some(text)) = (schema["format"].as_str(), value.as_str())
-        && !(text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok())
-    {
-        found.push(format!("{path}: {text} is no UTC time of RFC 3339"));
-    }
-    for name in schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
-        if value.get(name).is_none() {
-            found.push(format!("{path}: {name} is missing"));
-        }
-    }
-    if let Some(properties) = schema["properties"].as_object() {
-        for (name, field) in value.as_object().into_iter().flatten() {
-            match properties.get(name) {
-                Some(schema) => found.extend(faults(root, schema, field, &format!("{path}.{name}"))),
-                None => found.push(format!("{path}: {name} is not described")),
-            }
-        }
-    }
-    if schema.get("items").is_some() {
-        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-            found.extend(faults(root, &schema["items"], item, &format!("{path}[{index}]")));
-        }
-    }
-    found
-}
-
-fn is_of_type(kinds: &Value, value: &Value) -> bool {
-    let is = |kind: &Value| match kind.as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("boolean") => value.is_boolean(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("null") => value.is_null(),
-        other => panic!("the schema uses a type that this reader does not know: {other:?}"),
-    };
-    match kinds {
-        Value::Null => true,
-        Value::Array(kinds) => kinds.iter().any(is),
-        kind => is(kind),
-    }
-}
 
 #[test]
 fn what_is_told_is_what_the_schema_says() {
-    let schema = schema();
     let mut lost = fixture::reading();
     let snapshot = Arc::make_mut(&mut lost.snapshot);
     snapshot.trust = Trust::Lost {
@@ -100,14 +25,13 @@ fn what_is_told_is_what_the_schema_says() {
     };
     for reading in [fixture::reading(), lost] {
         let told = serde_json::to_value(project::status(&reading)).expect("status is JSON");
-        assert_eq!(faults(&schema, &schema, &told, "status"), Vec::<String>::new());
+        assert_eq!(faults(&told), Vec::<String>::new());
     }
 }
 
 /// The canary: a check that finds nothing wrong with wrong answers checks nothing.
 #[test]
 fn what_the_schema_does_not_say_is_found() {
-    let schema = schema();
     let told = serde_json::to_value(project::status(&fixture::reading())).expect("status is JSON");
     let wrong: [(&str, Value); 6] = [
         ("/state", json!("well")),
@@ -123,14 +47,11 @@ fn what_the_schema_does_not_say_is_found() {
     for (pointer, value) in wrong {
         let mut told = told.clone();
         *told.pointer_mut(pointer).expect("the field is there") = value;
-        assert_eq!(faults(&schema, &schema, &told, "status").len(), 1, "{pointer}");
+        assert_eq!(faults(&told).len(), 1, "{pointer}");
     }
     let mut told = told;
     told.as_object_mut().expect("an object").remove("node");
-    assert_eq!(
-        faults(&schema, &schema, &told, "status"),
-        ["status: node is missing"]
-    );
+    assert_eq!(faults(&told), ["status: node is missing"]);
 }
 
 /// The words of an enumeration, from serde's own complaint about a word that is none of them.

@@ -1,0 +1,196 @@
+//! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
+#[derive(Debug, Parser)]
+#[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  jackline run --server https://10.0.0.1:6443   balance for the clients of this node
+  jackline status                               how the node fares, and why
+  jackline lab                                  see a cluster lose its control planes, and come back";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the balancer in the foreground, until SIGTERM.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Tell how the running jackline fares: the node, each endpoint, each source, and why.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Check or show the configuration, without starting anything.
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(ConfigCommand),
+    /// Play outages on a control plane in miniature, on this machine's loopback.
+    #[command(after_help = LAB_EXAMPLES)]
+    Lab(LabArgs),
+}
+
+const RUN_EXAMPLES: &str = "\
+Flags come before JACKLINE_* variables, those before the file, that before the
+defaults; `jackline config show` tells which one each value came from.
+
+Examples:
+  jackline run --server https://10.0.0.1:6443
+  jackline run --config ./jackline.yaml --state-dir ./state --socket ./jackline.sock
+  JACKLINE_SERVERS=https://cp.example.com:6443 jackline run
+
+Exit status: 0 after SIGTERM or SIGINT, 78 if the configuration is refused,
+1 if something else kept it from starting (a port that is taken).";
+
+/// The flags of `jackline run`, and of `config show`, which tells what `run` would make of them.
+#[derive(Args, Debug, Default)]
+pub(crate) struct RunArgs {
+    /// The configuration file [default: /etc/jackline/config.yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A registration address: an apiserver's or supervisor's URL; may be given again
+    #[arg(long = "server", value_name = "URL")]
+    pub(crate) servers: Vec<String>,
+    /// Where clients are accepted [default: 127.0.0.1:6440 and [::1]:6440]; may be given again
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Where jackline remembers what it knows [default: /var/lib/jackline]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The admin socket [default: /run/jackline/jackline.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// How much is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  jackline status
+  jackline status --output json | jq -r '.endpoints[] | [.address, .health, .reason] | @tsv'
+  jackline status --socket ./jackline.sock
+
+Exit status: 0 attached (some apiserver is ready), 1 degraded (none is ready,
+some answer), 2 isolated (none answers), 3 jackline is not running, 4 it could
+not be asked, 64 wrong usage.";
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// A table for people, or the stable JSON schema of docs/status.md
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    /// The admin socket [default: JACKLINE_SOCKET, else the configuration file's, else /run/jackline/jackline.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people, at most 80 columns
+    Table,
+    /// For programs
+    Json,
+}
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  jackline config check ./jackline.yaml
+  jackline config show --defaults
+
+Exit status: 0 good, 78 refused, 64 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tell what is wrong with a configuration file: where, what, and what to do.
+    #[command(after_help = "Example:\n  jackline config check /etc/jackline/config.yaml")]
+    Check {
+        /// The file [default: JACKLINE_CONFIG, else /etc/jackline/config.yaml]
+        file: Option<PathBuf>,
+    },
+    /// Show each value and where it came from; secrets never.
+    #[command(
+        after_help = "Examples:\n  jackline config show\n  jackline config show --defaults\n  \
+                            jackline config show --config ./jackline.yaml --server https://10.0.0.1:6443"
+    )]
+    Show {
+        /// Show every key, also those that nobody gave a value
+        #[arg(long)]
+        defaults: bool,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+}
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  jackline lab                          the outage that jackline was made for
+  jackline lab --list                   the scenarios, a line each
+  jackline lab blackhole frozen         two of them
+  jackline lab --keep                   leave the cluster up afterwards, to play with
+
+Exit status: 0 everything held, 1 some expectation failed, 2 it could not be
+played, 64 wrong usage.";
+
+#[derive(Args, Debug)]
+pub(crate) struct LabArgs {
+    /// Names of scenarios, or `all` [default: alternating-outage]
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// A timeline and a verdict for people, or the outcomes as a JSON array
+    #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
+    pub(crate) output: LabOutput,
+    /// Only tell which scenarios there are
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Leave the cluster up at the end and tell how to reach it
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_an_example_and_fits_eighty_columns() {
+        fn check(command: &mut clap::Command) -> usize {
+            command.build();
+            let name = command.get_name().to_owned();
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Example"), "{name} has no example");
+            for line in help.lines().filter(|line| !line.contains("jackline ")) {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            1 + command
+                .get_subcommands_mut()
+                .filter(|sub| sub.get_name() != "help")
+                .map(check)
+                .sum::<usize>()
+        }
+        assert_eq!(
+            check(&mut Cli::command()),
+            7,
+            "jackline, run, status, config, check, show, lab"
+        );
+    }
+}

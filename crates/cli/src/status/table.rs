@@ -1,0 +1,239 @@
+//! The status for people: the verdict first, then who is known and why it stands where it stands, then who told.
+//! At most 80 columns; everything that needs words has lines of its own.
+
+use std::fmt::Write;
+
+use jackline_admin::status::{
+    Administration, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status, TrustState, word,
+};
+
+use super::words::{WIDTH, clean, short_span, span, wrapped};
+
+/// Lines beneath a row stand in by so much.
+const INDENT: usize = 4;
+/// The width of the columns beside a source's name, gaps included.
+const SOURCE_COLUMNS: usize = 47;
+
+/// All of `status`.
+pub(crate) fn render(status: &Status) -> String {
+    let mut page = verdict(status);
+    page.push('\n');
+    page.push_str(&endpoints(status));
+    page.push('\n');
+    page.push_str(&sources(status));
+    page.push('\n');
+    page.push_str(&rest(status));
+    page
+}
+
+fn verdict(status: &Status) -> String {
+    let state = word(&status.state).to_uppercase();
+    let node = clean(&status.node);
+    let since = status.since.strftime("%F %T");
+    let mut text = wrapped(
+        &format!(
+            "{node}: {state} for {} (since {since} UTC)",
+            span(status.since, status.now)
+        ),
+        0,
+    );
+    text.push_str(&wrapped(&status.state_reason, INDENT));
+    text.push_str(&wrapped(advice(status.state), INDENT));
+    if status.trust.state == TrustState::Lost {
+        let since = status
+            .trust
+            .since
+            .map(|since| format!(" for {}", span(since, status.now)));
+        let reason = status
+            .trust
+            .reason
+            .as_deref()
+            .unwrap_or("no server's certificate verifies");
+        text.push_str(&wrapped(
+            &format!("TRUST LOST{}: {reason}", since.unwrap_or_default()),
+            0,
+        ));
+    }
+    for warning in &status.warnings {
+        text.push_str(&wrapped(&format!("warning: {warning}"), 0));
+    }
+    text
+}
+
+/// What to know at three in the morning, besides the reason.
+fn advice(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Attached => "",
+        NodeState::Degraded => {
+            "Clients go on with what they have: nothing is moved while all servers share the trouble. \
+             Look at the apiservers, not at this node."
+        }
+        NodeState::Isolated => {
+            "Every endpoint is tried and every source is asked, without end: the node comes back by itself as \
+             soon as one answers. A restart helps nothing, and no file needs to be deleted."
+        }
+    }
+}
+
+fn endpoints(status: &Status) -> String {
+    if status.endpoints.is_empty() {
+        return "No endpoint is known.\n".to_owned();
+    }
+    // Archived ones matter only while there is nothing better.
+    let hidden = |endpoint: &Endpoint| {
+        endpoint.standing == Standing::Archived
+            && status.state == NodeState::Attached
+            && endpoint.sessions == 0
+    };
+    let (archived, shown): (Vec<_>, Vec<_>) = status.endpoints.iter().partition(|endpoint| hidden(endpoint));
+    let longest = shown
+        .iter()
+        .map(|endpoint| endpoint.address.to_string().len())
+        .max()
+        .unwrap_or(0);
+    // No longer than 47 by nature ([eight groups]:port), which just fits.
+    let width = longest.max("ENDPOINT".len());
+    let mut text = format!(
+        "{:width$}  {:8}  {:11}  SESSIONS\n",
+        "ENDPOINT", "STANDING", "HEALTH"
+    );
+    for endpoint in shown {
+        let _ = writeln!(
+            text,
+            "{:width$}  {:8}  {:11}  {:>8}",
+            endpoint.address.to_string(),
+            word(&endpoint.standing),
+            word(&endpoint.health),
+            endpoint.sessions
+        );
+        text.push_str(&wrapped(&endpoint.reason, INDENT));
+        text.push_str(&wrapped(&facts(endpoint, status), INDENT));
+    }
+    if !archived.is_empty() {
+        let line = format!(
+            "and {} archived, kept for an emergency (--output json shows all)",
+            archived.len()
+        );
+        text.push_str(&wrapped(&line, 0));
+    }
+    text
+}
+
+/// What is worth a word beneath the reason.
+fn facts(endpoint: &Endpoint, status: &Status) -> String {
+    let mut facts = Vec::new();
+    if endpoint.administration == Administration::Draining {
+        facts.push("draining at an operator's request".to_owned());
+    }
+    if endpoint.suspected {
+        facts.push("suspected, being tested".to_owned());
+    }
+    facts.push(match endpoint.sources.as_slice() {
+        [] => "no source lists it".to_owned(),
+        names => format!("listed by {}", names.join(", ")),
+    });
+    if endpoint.health != Health::Ready {
+        facts.push(match endpoint.last_ready {
+            Some(last) => format!("last ready {} ago", span(last, status.now)),
+            None => "never seen ready".to_owned(),
+        });
+    }
+    if let Some(zone) = &endpoint.zone {
+        facts.push(format!("zone {zone}"));
+    }
+    facts.join("; ")
+}
+
+fn sources(status: &Status) -> String {
+    if status.sources.is_empty() {
+        return "No source is configured: jackline knows only what it remembers.\n".to_owned();
+    }
+    let room = WIDTH - SOURCE_COLUMNS;
+    let fitting = status
+        .sources
+        .iter()
+        .map(|source| clean(&source.name).chars().count())
+        .filter(|n| *n <= room);
+    let width = fitting.max().unwrap_or(0).max("SOURCE".len());
+    let mut text = row(width, ["SOURCE", "STATE", "MODE", "LISTS", "ANSWERED", "NEXT"]);
+    for source in &status.sources {
+        text.push_str(&source_rows(source, status, width));
+    }
+    text
+}
+
+fn source_rows(source: &Source, status: &Status, width: usize) -> String {
+    let mut text = String::new();
+    let mut name = clean(&source.name);
+    if name.chars().count() > width {
+        text.push_str(&wrapped(&name, 0));
+        name.clear();
+    }
+    let answered = source
+        .last_report
+        .map_or("never".to_owned(), |last| short_span(last, status.now) + " ago");
+    let next = match source.next_refresh {
+        Some(next) if next > status.now => format!("in {}", short_span(status.now, next)),
+        Some(_) => "now".to_owned(),
+        None => "-".to_owned(),
+    };
+    let lists = source.endpoints.len().to_string();
+    text.push_str(&row(
+        width,
+        [
+            &name,
+            &word(&source.state),
+            &word(&source.mode),
+            &lists,
+            &answered,
+            &next,
+        ],
+    ));
+    text.push_str(&wrapped(source.error.as_deref().unwrap_or(""), INDENT));
+    text.push_str(&wrapped(source.note.as_deref().unwrap_or(""), INDENT));
+    text
+}
+
+fn row(width: usize, [name, state, mode, lists, answered, next]: [&str; 6]) -> String {
+    let row = format!("{name:width$}  {state:7}  {mode:5}  {lists:>5}  {answered:10}  {next}");
+    format!("{}\n", row.trim_end())
+}
+
+fn rest(status: &Status) -> String {
+    let sessions = &status.sessions;
+    let mut text = wrapped(
+        &format!(
+            "sessions: {} open; {} opened, {} closed, {} refused since the start",
+            sessions.open, sessions.opened_total, sessions.closed_total, sessions.refused_total
+        ),
+        0,
+    );
+    let file = &status.state_file;
+    let fate = match (file.status, file.saved) {
+        (StateFileStatus::Empty, _) => "nothing to remember yet".to_owned(),
+        (StateFileStatus::Saved, Some(saved)) => format!("saved {} ago", span(saved, status.now)),
+        (StateFileStatus::Saved, None) => "saved".to_owned(),
+        (StateFileStatus::MemoryOnly, _) => "CANNOT BE WRITTEN: a restart forgets what was learnt".to_owned(),
+    };
+    text.push_str(&wrapped(&format!("state file: {}, {fate}", file.path), 0));
+    text.push_str(&wrapped(file.note.as_deref().unwrap_or(""), INDENT));
+    let listen: Vec<String> = status.listen.iter().map(ToString::to_string).collect();
+    text.push_str(&wrapped(
+        &format!(
+            "jackline {}, pid {}, up {}, listening on {}",
+            status.version,
+            status.pid,
+            span(status.started, status.now),
+            if listen.is_empty() {
+                "nothing".to_owned()
+            } else {
+                listen.join(" and ")
+            }
+        ),
+        0,
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests;

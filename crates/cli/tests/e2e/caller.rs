@@ -1,0 +1,57 @@
+//! A client behind jackline: HTTPS with the cluster's CA, through the node's listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::apiserver::Cluster;
+
+/// One connection through jackline.
+pub(crate) struct Caller {
+    sender: http1::SendRequest<Empty<Bytes>>,
+}
+
+impl Caller {
+    /// Connects to `listener` and expects a server of `cluster` behind it.
+    pub(crate) async fn connect(cluster: &Cluster, listener: SocketAddr) -> std::io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(cluster.ca_der()).expect("a CA");
+        let tls =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("ring speaks TLS 1.2 and 1.3")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        let stream = TcpStream::connect(listener).await?;
+        let name = ServerName::try_from("kubernetes").expect("a name");
+        let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(std::io::Error::other)?;
+        tokio::spawn(connection);
+        Ok(Self { sender })
+    }
+
+    /// Asks for `path`; the answer's body is still to come.
+    pub(crate) async fn ask(&mut self, path: &str) -> hyper::Result<Response<Incoming>> {
+        let request = Request::get(path)
+            .header("host", "kubernetes")
+            .body(Empty::new())
+            .expect("a request");
+        self.sender.send_request(request).await
+    }
+
+    /// Asks for `path` and reads all of the answer.
+    pub(crate) async fn read(&mut self, path: &str) -> hyper::Result<Bytes> {
+        Ok(self.ask(path).await?.into_body().collect().await?.to_bytes())
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line: wrong usage exits 64, help and version 0, and no word of a wrong line is acted upon.
+
+use crate::program::run;
+
+#[tokio::test]
+async fn wrong_usage_exits_64_and_says_what_is_possible() {
+    let lines: [&[&str]; 8] = [
+        &[],
+        &["start"],
+        &["status", "--output", "xml"],
+        &["status", "extra"],
+        &["config"],
+        &["config", "check", "a", "b"],
+        &["run", "--sever", "https://10.0.0.1:6443"],
+        &["lab", "--list", "--keep"],
+    ];
+    for line in lines {
+        let ended = run(line).await;
+        assert_eq!(ended.code, Some(64), "{line:?}: {}", ended.err);
+        assert!(
+            ended.err.contains("Usage: jackline") || ended.err.contains("possible values"),
+            "{line:?}: {}",
+            ended.err
+        );
+        assert_eq!(ended.out, "", "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn flags_that_make_no_sense_are_wrong_usage_too() {
+    let lines: [&[&str]; 3] = [
+        &["run", "--server", "http://10.0.0.1:6443"],
+        &["run", "--server", "https://10.0.0.1:6443", "--listen", "6440"],
+        &[
+            "config",
+            "show",
+            "--server",
+            "https://10.0.0.1:6443",
+            "--log-level",
+            "loud",
+        ],
+    ];
+    for line in lines {
+        let ended = run(line).await;
+        assert_eq!(ended.code, Some(64), "{line:?}: {}", ended.err);
+        assert!(ended.err.starts_with("--"), "it names the flag: {}", ended.err);
+    }
+}
+
+#[tokio::test]
+async fn help_and_version_are_answers() {
+    let ended = run(["--version"]).await;
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), concat!("jackline ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
+    let lines: [&[&str]; 6] = [
+        &["--help"],
+        &["run", "--help"],
+        &["status", "--help"],
+        &["config", "--help"],
+        &["config", "check", "--help"],
+        &["lab", "--help"],
+    ];
+    for line in lines {
+        let ended = run(line).await;
+        assert_eq!(ended.code, Some(0), "{line:?}");
+        assert!(ended.out.contains("Example"), "{line:?} has an example");
+    }
+}
+
+#[tokio::test]
+async fn help_is_what_it_was() {
+    for command in ["run", "status", "config", "lab"] {
+        insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
+    }
+    insta::assert_snapshot!("help", run(["--help"]).await.out);
+}
