@@ -5,15 +5,20 @@
 //! plane in its own way, and the **verdict** says what became of the nodes and of the clients' requests.
 
 mod api;
+mod clients;
 mod credentials;
 mod dns;
 mod locked;
+mod naive;
+mod node;
 mod objects;
 mod options;
 mod pki;
 mod plan;
 mod plane;
 mod runner;
+mod scenario;
+mod scenarios;
 mod server;
 mod store;
 mod supervisor;
@@ -27,7 +32,7 @@ pub use options::{Balancer, LabOptions, Naive, Output};
 pub use pki::{Authority, Issued};
 pub use plan::{Anonymous, Plan, PlannedServer, Role, SERVERS_MAX};
 pub use plane::{ControlPlane, PlaneError, Sighting};
-pub use runner::run;
+pub use runner::{catalogue, run};
 pub use server::{Server, Shutdown, SlowSpec, StartAs};
 pub use timeline::Entry;
 pub use verdict::{Check, NodeLog, Outcome, Recovery, Requests, summary};

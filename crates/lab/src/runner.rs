@@ -1,16 +1,189 @@
 //! Plays scenarios: which, how many at a time, and what is written about them.
 
-use crate::options::LabOptions;
-use crate::verdict::Outcome;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Plays what the options ask for and writes about it as [`crate::Output`] says. Blocks until all is over.
+use anyhow::Context;
+use futures_util::StreamExt;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::node::{Engine, GRACE};
+use crate::options::{LabOptions, Output};
+use crate::plan::Timing;
+use crate::scenario::{Scenario, Stage};
+use crate::scenarios;
+use crate::timeline::{Screen, Timeline};
+use crate::verdict::{Outcome, millis, seconds, summary};
+
+/// More scenarios than this are not played at a time.
+const PARALLEL_MAX: usize = 8;
+
+/// Requests a second of one client.
+const RATE_MAX: u32 = 1_000;
+
+/// How often the line under the timeline is renewed.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// Plays what the options ask for and writes about it as [`Output`] says. Blocks until all is over, or Ctrl-C.
 ///
 /// A check that did not hold is no error: see [`Outcome::passed`].
 ///
 /// # Errors
 /// When an asked scenario does not exist, an option is out of its bounds, or the lab itself could not be built
-/// (no loopback port, no temporary folder, no program to run).
+/// (no loopback addresses, no temporary folder, no program to run).
 pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
-    let _ = options;
-    Ok(Vec::new())
+    anyhow::ensure!(
+        (1..=RATE_MAX).contains(&options.rate),
+        "the rate must be 1 to {RATE_MAX} requests a second"
+    );
+    anyhow::ensure!(
+        (1..=PARALLEL_MAX).contains(&options.parallel),
+        "1 to {PARALLEL_MAX} scenarios can be played at a time"
+    );
+    if options.list {
+        list(options.output)?;
+        return Ok(Vec::new());
+    }
+    let chosen = choose(&options.scenarios)?;
+    anyhow::ensure!(
+        !options.keep || chosen.len() == 1,
+        "--keep leaves one scenario's cluster up: name just one"
+    );
+    let program = options
+        .program
+        .clone()
+        .map_or_else(std::env::current_exe, Ok)
+        .context("finding the program to run")?;
+    let engine = Engine {
+        program,
+        balancer: options.balancer.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the lab")?;
+    runtime.block_on(play_all(chosen, options, engine))
+}
+
+/// The names of all scenarios and what happens in each, in the order of the run.
+#[must_use]
+pub fn catalogue() -> Vec<(&'static str, &'static str)> {
+    scenarios::ALL
+        .iter()
+        .map(|scenario| (scenario.name, scenario.story))
+        .collect()
+}
+
+fn list(output: Output) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match output {
+        Output::Silent => {}
+        Output::Json => {
+            let entries: Vec<_> = catalogue()
+                .into_iter()
+                .map(|(name, story)| serde_json::json!({ "scenario": name, "story": story }))
+                .collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
+        }
+        Output::Text => {
+            for (name, story) in catalogue() {
+                writeln!(out, "{name:<21}{story}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(vec![scenarios::ALL[0]]);
+    }
+    if names.iter().any(|name| name == "all") {
+        return Ok(scenarios::ALL.to_vec());
+    }
+    let known = || scenarios::ALL.map(|scenario| scenario.name).join(", ");
+    names
+        .iter()
+        .map(|name| {
+            scenarios::named(name)
+                .with_context(|| format!("there is no scenario {name}; there are: {}", known()))
+        })
+        .collect()
+}
+
+async fn play_all(
+    chosen: Vec<&'static Scenario>,
+    options: LabOptions,
+    engine: Engine,
+) -> anyhow::Result<Vec<Outcome>> {
+    let parallel = options.parallel.min(chosen.len());
+    let screen = Arc::new(Screen::new(options.output, parallel > 1));
+    let (output, options) = (options.output, Arc::new(options));
+    let mut outcomes = Vec::new();
+    let mut playing = futures_util::stream::iter(chosen)
+        .map(|scenario| {
+            let timeline = Timeline::new(scenario.name, Arc::clone(&screen));
+            let (options, engine, screen) = (Arc::clone(&options), engine.clone(), Arc::clone(&screen));
+            AbortOnDropHandle::new(tokio::spawn(play(scenario, options, engine, timeline, screen)))
+        })
+        .buffered(parallel);
+    while let Some(outcome) = playing.next().await {
+        let outcome = outcome.context("a scenario ended by a panic")??;
+        screen.text(&format!("\n{}\n", outcome.explain()));
+        outcomes.push(outcome);
+    }
+    match output {
+        Output::Json => writeln!(
+            std::io::stdout().lock(),
+            "{}",
+            serde_json::to_string_pretty(&outcomes)?
+        )?,
+        Output::Text | Output::Silent => screen.text(&format!("{}\n", summary(&outcomes))),
+    }
+    Ok(outcomes)
+}
+
+async fn play(
+    scenario: &'static Scenario,
+    options: Arc<LabOptions>,
+    engine: Engine,
+    timeline: Timeline,
+    screen: Arc<Screen>,
+) -> anyhow::Result<Outcome> {
+    timeline.say(scenario.story);
+    let mut stage =
+        Stage::set(scenario, &options, &engine, timeline.clone()).context("setting up the lab")?;
+    timeline.say(on_time(stage.factor));
+    let gauge = stage.gauge();
+    let show = async {
+        let mut ticks = interval(SHOW_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            timeline.show(&gauge());
+        }
+    };
+    let played = tokio::select! {
+        played = (scenario.play)(&mut stage) => played,
+        () = show => Ok(()),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted: the verdict is not in"),
+    };
+    if options.keep {
+        screen.text(&format!("\n{}\n", stage.how_to_reach()));
+        let _ = tokio::signal::ctrl_c().await;
+    }
+    Ok(stage.conclude(played).await)
+}
+
+/// What the factor does and what it does not.
+fn on_time(factor: u32) -> String {
+    let timing = Timing::compressed(factor);
+    format!(
+        "a person's waits are divided by {factor}: apiserver leases last {} instead of 15 s, the grace period {} instead of \
+         10 min, and so on; dialling, hedging and probing take the time that they take",
+        seconds(millis(timing.lease)),
+        seconds(millis(GRACE / factor.max(1))),
+    )
 }

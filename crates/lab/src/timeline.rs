@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::locked::lock;
 use crate::options::Output;
 use crate::verdict::millis;
 
@@ -48,7 +49,7 @@ impl Timeline {
             text: text.into(),
         };
         self.screen.line(&self.scenario, &entry);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.entries);
         if entries.len() < ENTRIES_MAX {
             entries.push(entry);
         }
@@ -66,10 +67,7 @@ impl Timeline {
     /// The record so far; takes the scenario's status off the screen.
     pub(crate) fn finish(&self) -> Vec<Entry> {
         self.screen.forget(&self.scenario);
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.entries).clone()
     }
 }
 
@@ -137,13 +135,13 @@ impl Screen {
     }
 
     fn forget(&self, scenario: &str) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         inner.statuses.remove(scenario);
     }
 
     /// A screen that cannot be written to (a closed pipe) loses the lines; the run goes on.
     fn write(&self, text: &str, status: Option<(&str, &str)>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         let Inner {
             sink,
             statuses,

@@ -1,0 +1,252 @@
+//! The clients of a node: what kubelet, kube-proxy, kubectl and a controller do through the balancer, ten times a second.
+//!
+//! Each goes to its node's listener with TLS to the cluster's CA for the name `kubernetes`, asks for the list of
+//! apiservers under an `id` of its own, and waits 5 s at most. A client retries nothing, with the one exception that
+//! HTTP itself makes and every client library follows: a request on a kept connection that was closed before the
+//! request reached any server is sent once more on a new one (RFC 9112 §9.3.1, RFC 9113 §8.7), and counted.
+
+pub(crate) mod judge;
+pub(crate) mod ledger;
+mod transport;
+mod watch;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::locked::lock;
+use crate::{Authority, ControlPlane, Credentials};
+use ledger::Ledger;
+use transport::{Failure, Transport};
+
+/// A client waits this long for an answer.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A kept connection counts as "closed while idle" when the request that found out had waited no longer than this.
+const CLOSED_WHILE_IDLE: Duration = Duration::from_millis(500);
+
+/// Requests of one client under way at a time; more are not begun.
+const UNDER_WAY_MAX: u32 = 512;
+
+/// How a client uses its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// HTTP/2: all requests on one connection, with client-go's pings (kubelet).
+    Http2,
+    /// HTTP/1.1: kept connections (an older controller).
+    Http1,
+    /// A new connection for each request (kubectl, probes).
+    Fresh,
+    /// A watch that is opened again whenever it ends (kube-proxy).
+    Watch,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Http2, Self::Http1, Self::Fresh, Self::Watch];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http2 => "HTTP/2",
+            Self::Http1 => "HTTP/1.1",
+            Self::Fresh => "new connections",
+            Self::Watch => "a watch",
+        })
+    }
+}
+
+/// Whom a client trusts and who it is. Its CA can be exchanged while it runs.
+pub(crate) struct Identity {
+    certificate: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    token: Option<String>,
+    roots: Mutex<Arc<RootCertStore>>,
+}
+
+impl Identity {
+    /// The kubelet's certificate, and a ServiceAccount's token for the kinds that use one.
+    ///
+    /// # Errors
+    /// When a file of the credentials cannot be read.
+    pub(crate) fn read(credentials: &Credentials) -> anyhow::Result<Self> {
+        let certificate = CertificateDer::pem_file_iter(&credentials.kubelet_certificate)
+            .and_then(Iterator::collect)
+            .context("reading a client certificate")?;
+        let key = PrivateKeyDer::from_pem_file(&credentials.kubelet_key).context("reading a client key")?;
+        let token = std::fs::read_to_string(&credentials.bearer_token).context("reading a token")?;
+        let mut roots = RootCertStore::empty();
+        for root in CertificateDer::pem_file_iter(&credentials.ca_file).context("reading the CA")? {
+            roots.add(root.context("reading the CA")?)?;
+        }
+        Ok(Self {
+            certificate,
+            key,
+            token: Some(token.trim().to_owned()),
+            roots: Mutex::new(Arc::new(roots)),
+        })
+    }
+
+    /// From now on new connections trust these authorities.
+    ///
+    /// # Errors
+    /// When one of them has no usable certificate.
+    pub(crate) fn trust(&self, authorities: &[&Authority]) -> anyhow::Result<()> {
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).context("reading a CA")?)?;
+        }
+        *lock(&self.roots) = Arc::new(roots);
+        Ok(())
+    }
+
+    /// HTTP/2 and new connections present the certificate; the others their token.
+    ///
+    /// # Errors
+    /// When certificate and key do not go together.
+    pub(crate) fn tls(&self, kind: Kind) -> anyhow::Result<ClientConfig> {
+        let roots = Arc::clone(&lock(&self.roots));
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots);
+        let mut config = match kind {
+            Kind::Http2 | Kind::Fresh => {
+                builder.with_client_auth_cert(self.certificate.clone(), self.key.clone_key())?
+            }
+            Kind::Http1 | Kind::Watch => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![if kind == Kind::Http2 {
+            b"h2".to_vec()
+        } else {
+            b"http/1.1".to_vec()
+        }];
+        // A resumed session would spare a client the very handshake that a half-dead server fails.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(config)
+    }
+
+    fn authorization(&self, kind: Kind) -> Option<String> {
+        match kind {
+            Kind::Http2 | Kind::Fresh => None,
+            Kind::Http1 | Kind::Watch => self.token.as_ref().map(|token| format!("Bearer {token}")),
+        }
+    }
+}
+
+/// What a client needs to know.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    pub(crate) node: usize,
+    pub(crate) kind: Kind,
+    pub(crate) listener: SocketAddr,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) plane: ControlPlane,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Requests a second.
+    pub(crate) rate: u32,
+}
+
+/// A running client; it stops at once when this is dropped.
+pub(crate) struct Client {
+    finish: CancellationToken,
+    task: JoinHandle<()>,
+    _stop: DropGuard,
+}
+
+impl Client {
+    /// Called within a tokio runtime.
+    pub(crate) fn start(setting: Setting) -> Self {
+        let (stop, finish) = (CancellationToken::new(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        let finishing = finish.clone();
+        let task = tokio::spawn(async move {
+            let run = async {
+                match setting.kind {
+                    Kind::Watch => {
+                        finishing.run_until_cancelled(watch::run(&setting)).await;
+                    }
+                    _ => run(&setting, &stop, &finishing).await,
+                }
+            };
+            tokio::select! {
+                () = run => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self {
+            finish,
+            task,
+            _stop: guard,
+        }
+    }
+
+    /// Begins no more requests and returns once those under way have ended.
+    pub(crate) async fn finish(self) {
+        self.finish.cancel();
+        let _ = timeout(REQUEST_TIMEOUT + CLOSED_WHILE_IDLE, self.task).await;
+    }
+}
+
+/// A request at each tick, whether the earlier ones are answered or not.
+async fn run(setting: &Setting, stop: &CancellationToken, finish: &CancellationToken) {
+    let transport = Arc::new(Transport::new(setting.clone()));
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
+    let mut ticks = interval(Duration::from_secs(1) / setting.rate.clamp(1, 1000));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while finish.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Ok(permit) = Arc::clone(&under_way).try_acquire_owned() else {
+            continue;
+        };
+        let Some(id) = setting.ledger.begin(setting.node, setting.kind) else {
+            break;
+        };
+        let (transport, setting, stop) = (Arc::clone(&transport), setting.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                failure = request(&transport, &setting, id) => {
+                    setting.ledger.end(id, failure, setting.plane.ready_since());
+                }
+                () = stop.cancelled() => {}
+            }
+            drop(permit);
+        });
+    }
+    // All permits are back when the last request has ended.
+    let _ = under_way.acquire_many(UNDER_WAY_MAX).await;
+}
+
+/// One request with its single resend; `Some`: why it failed.
+async fn request(transport: &Transport, setting: &Setting, id: usize) -> Option<String> {
+    let exchange = async {
+        let failure = match transport.send(id, false).await {
+            Ok(()) => return None,
+            Err(failure) => failure,
+        };
+        if !may_resend(&failure, setting, id) {
+            return Some(failure.why);
+        }
+        setting.ledger.resent(id);
+        transport.send(id, true).await.err().map(|failure| failure.why)
+    };
+    match timeout(REQUEST_TIMEOUT, exchange).await {
+        Ok(failure) => failure,
+        Err(_) => Some(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs())),
+    }
+}
+
+fn may_resend(failure: &Failure, setting: &Setting, id: usize) -> bool {
+    failure
+        .written_on_kept
+        .is_some_and(|written: Instant| written.elapsed() <= CLOSED_WHILE_IDLE)
+        && !setting.plane.requests_seen(&id.to_string())
+}

@@ -1,0 +1,293 @@
+//! How a request gets onto a connection, and which one: HTTP/2 on one, HTTP/1.1 on kept ones, or each on a new one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::{Kind, Setting};
+use crate::locked::lock;
+
+/// client-go pings a connection that was silent for this long …
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// … and takes it for dead when the ping is not answered within this.
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Kept idle HTTP/1.1 connections of one client, as client-go keeps them for a host.
+const IDLE_MAX: usize = 25;
+
+/// Bytes of an answer.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// The one name that every serving certificate of a cluster carries.
+const SERVER_NAME: &str = "kubernetes";
+
+const PATH: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
+
+/// Why a request got no answer.
+pub(super) struct Failure {
+    pub(super) why: String,
+    /// When it was written, if that was on a connection kept from earlier requests.
+    pub(super) written_on_kept: Option<Instant>,
+}
+
+/// The connections of one client.
+pub(super) struct Transport {
+    setting: Setting,
+    /// HTTP/2's one connection. The lock is held while it is dialled: everybody waits for the same dial.
+    shared: tokio::sync::Mutex<Option<Held<http2::SendRequest<Empty<Bytes>>>>>,
+    idle: Mutex<Vec<Held<http1::SendRequest<Empty<Bytes>>>>>,
+}
+
+/// A connection in hand. Dropped without having been `lost`, it counts as closed by the client.
+pub(super) struct Held<S> {
+    sender: S,
+    id: usize,
+    ours: Arc<AtomicBool>,
+    lost: bool,
+}
+
+impl<S> Drop for Held<S> {
+    fn drop(&mut self) {
+        if !self.lost {
+            self.ours.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Transport {
+    pub(super) fn new(setting: Setting) -> Self {
+        Self {
+            setting,
+            shared: tokio::sync::Mutex::new(None),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Sends a request and reads its answer; `anew`: on a new connection, whatever is kept.
+    pub(super) async fn send(&self, id: usize, anew: bool) -> Result<(), Failure> {
+        match self.setting.kind {
+            Kind::Http2 => self.send_shared(id, anew).await,
+            _ => self.send_exclusive(id, anew).await,
+        }
+    }
+
+    async fn send_shared(&self, id: usize, anew: bool) -> Result<(), Failure> {
+        let mut kept = true;
+        let (mut sender, connection) = {
+            let mut shared = self.shared.lock().await;
+            if anew || shared.as_ref().is_none_or(|held| held.sender.is_closed()) {
+                if let Some(mut old) = shared.take() {
+                    old.lost = true;
+                }
+                *shared = Some(dial_http2(&self.setting).await.map_err(unsent)?);
+                kept = false;
+            }
+            let Some(held) = shared.as_ref() else {
+                return Err(unsent("no connection".to_owned()));
+            };
+            (held.sender.clone(), held.id)
+        };
+        let written = Instant::now();
+        let failed = |why| Failure {
+            why,
+            written_on_kept: kept.then_some(written),
+        };
+        sender.ready().await.map_err(|error| failed(chain(&error)))?;
+        self.setting.ledger.written(id, connection);
+        let request = get(&self.setting, &format!("https://{SERVER_NAME}{PATH}?id={id}")).map_err(failed)?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| failed(chain(&error)))?;
+        read(response).await.map_err(failed)
+    }
+
+    async fn send_exclusive(&self, id: usize, anew: bool) -> Result<(), Failure> {
+        let kept = if anew { None } else { self.take_idle().await };
+        let was_kept = kept.is_some();
+        let mut held = match kept {
+            Some(held) => held,
+            None => dial_http1(&self.setting).await.map_err(unsent)?,
+        };
+        let written = Instant::now();
+        self.setting.ledger.written(id, held.id);
+        let request = get(&self.setting, &format!("{PATH}?id={id}")).map_err(|why| Failure {
+            why,
+            written_on_kept: None,
+        })?;
+        let answer = match held.sender.send_request(request).await {
+            Ok(response) => read(response).await,
+            Err(error) => Err(chain(&error)),
+        };
+        // An answer that we do not like is no fault of the connection.
+        held.lost = answer.is_err() && held.sender.is_closed();
+        match answer {
+            Ok(()) => {
+                self.keep(held);
+                Ok(())
+            }
+            Err(why) => Err(Failure {
+                why,
+                written_on_kept: was_kept.then_some(written),
+            }),
+        }
+    }
+
+    async fn take_idle(&self) -> Option<Held<http1::SendRequest<Empty<Bytes>>>> {
+        loop {
+            let mut held = lock(&self.idle).pop()?;
+            if held.sender.ready().await.is_ok() {
+                return Some(held);
+            }
+            // Closed while idle and noticed in time: nothing was written on it.
+            held.lost = true;
+        }
+    }
+
+    fn keep(&self, held: Held<http1::SendRequest<Empty<Bytes>>>) {
+        if self.setting.kind == Kind::Http1 && !held.sender.is_closed() {
+            let mut idle = lock(&self.idle);
+            if idle.len() < IDLE_MAX {
+                idle.push(held);
+            }
+        }
+    }
+}
+
+fn unsent(why: String) -> Failure {
+    Failure {
+        why,
+        written_on_kept: None,
+    }
+}
+
+/// A request for something that every credential of a node may read.
+pub(super) fn get(setting: &Setting, uri: &str) -> Result<Request<Empty<Bytes>>, String> {
+    let mut builder = Request::get(uri).header("user-agent", "jackline-lab");
+    if setting.kind != Kind::Http2 {
+        builder = builder.header("host", SERVER_NAME);
+    }
+    if setting.kind == Kind::Fresh {
+        builder = builder.header("connection", "close");
+    }
+    if let Some(authorization) = setting.identity.authorization(setting.kind) {
+        builder = builder.header("authorization", authorization);
+    }
+    builder.body(Empty::new()).map_err(|error| error.to_string())
+}
+
+/// Only a 2xx is the answer of an apiserver: an etcd-only server's 503 is none.
+async fn read(response: Response<Incoming>) -> Result<(), String> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    if !status.is_success() {
+        return Err(format!("answered {status}"));
+    }
+    body.map(|_| ())
+        .map_err(|error| format!("the answer broke off: {error}"))
+}
+
+/// TCP and TLS to the node's listener.
+async fn connect(setting: &Setting) -> Result<TlsStream<TcpStream>, String> {
+    let tls = setting
+        .identity
+        .tls(setting.kind)
+        .map_err(|error| error.to_string())?;
+    let stream = TcpStream::connect(setting.listener)
+        .await
+        .map_err(|error| format!("connecting: {error}"))?;
+    let _ = stream.set_nodelay(true);
+    let name = ServerName::try_from(SERVER_NAME).map_err(|error| error.to_string())?;
+    let connector = TlsConnector::from(Arc::new(tls));
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| format!("TLS handshake: {error}"))
+}
+
+/// A new HTTP/1.1 connection.
+pub(super) async fn dial_http1(setting: &Setting) -> Result<Held<http1::SendRequest<Empty<Bytes>>>, String> {
+    let stream = connect(setting).await?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| chain(&error))?;
+    Ok(hold(setting, sender, connection))
+}
+
+async fn dial_http2(setting: &Setting) -> Result<Held<http2::SendRequest<Empty<Bytes>>>, String> {
+    let stream = connect(setting).await?;
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| chain(&error))?;
+    Ok(hold(setting, sender, connection))
+}
+
+/// Books the connection, and its end when it comes.
+fn hold<S, C>(setting: &Setting, sender: S, connection: C) -> Held<S>
+where
+    C: Future<Output = hyper::Result<()>> + Send + 'static,
+{
+    let ledger = Arc::clone(&setting.ledger);
+    let id = ledger.opened(setting.node, setting.kind);
+    let ours = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&ours);
+    tokio::spawn(async move {
+        let end = connection.await;
+        let cut = match end {
+            _ if flag.load(Ordering::Acquire) => None,
+            Ok(()) => Some("closed".to_owned()),
+            Err(error) => Some(chain(&error)),
+        };
+        ledger.closed(id, cut);
+    });
+    Held {
+        sender,
+        id,
+        ours,
+        lost: false,
+    }
+}
+
+impl Held<http1::SendRequest<Empty<Bytes>>> {
+    pub(super) fn id(&self) -> usize {
+        self.id
+    }
+
+    pub(super) fn sender(&mut self) -> &mut http1::SendRequest<Empty<Bytes>> {
+        &mut self.sender
+    }
+
+    /// The other side closed it.
+    pub(super) fn lost(&mut self) {
+        self.lost = true;
+    }
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! The configuration file of one node, as an operator would write it, with a person's waits divided by the factor.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Credentials;
+
+/// Which credential a node's jackline is given for the Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// kube-proxy's: may list and watch EndpointSlices and Nodes.
+    KubeProxy,
+    /// The kubelet's: may get the Endpoints, and watch nothing.
+    Kubelet,
+}
+
+/// What goes into the file.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeConfig {
+    pub(crate) name: String,
+    pub(crate) listen: SocketAddr,
+    /// Registration addresses.
+    pub(crate) servers: Vec<String>,
+    /// Name servers; none: the machine's.
+    pub(crate) dns_servers: Vec<SocketAddr>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) access: Access,
+    /// Whether it asks supervisors too.
+    pub(crate) supervisor: bool,
+    pub(crate) credentials: Credentials,
+    pub(crate) factor: u32,
+}
+
+impl NodeConfig {
+    /// The file's text.
+    pub(crate) fn yaml(&self) -> String {
+        let mut text = String::from("# Written by `jackline lab`: one of its nodes.\n");
+        let servers: Vec<String> = self.servers.iter().map(|server| quoted(server)).collect();
+        let dns: Vec<String> = self
+            .dns_servers
+            .iter()
+            .map(|server| quoted(&server.to_string()))
+            .collect();
+        let _ = writeln!(text, "node: {{ name: {} }}", quoted(&self.name));
+        let _ = writeln!(text, "servers: [{}]", servers.join(", "));
+        if !dns.is_empty() {
+            let _ = writeln!(text, "dns-servers: [{}]", dns.join(", "));
+        }
+        let _ = writeln!(text, "listen: [{}]", quoted(&self.listen.to_string()));
+        let _ = writeln!(text, "state-dir: {}", path(&self.state_dir));
+        let _ = writeln!(text, "socket: {}", path(&self.socket));
+        let _ = writeln!(text, "cluster:\n  ca-file: {}", path(&self.credentials.ca_file));
+        let kubeconfig = match self.access {
+            Access::KubeProxy => &self.credentials.kube_proxy_kubeconfig,
+            Access::Kubelet => &self.credentials.kubelet_kubeconfig,
+        };
+        let _ = writeln!(text, "  kubeconfig: {}", path(kubeconfig));
+        if self.supervisor {
+            let token = path(&self.credentials.node_token);
+            let _ = writeln!(text, "supervisor:\n  distribution: k3s\n  token-file: {token}");
+        }
+        let _ = writeln!(text, "kubernetes: {{ enabled: true, nodes: true }}");
+        let _ = writeln!(
+            text,
+            "# Divided by {}; dialling, hedging, holding and probing are not.\ntiming:",
+            self.factor
+        );
+        for (key, real) in COMPRESSED {
+            let _ = writeln!(text, "  {key}: {}", duration(real / self.factor.max(1)));
+        }
+        text.push_str("# Every server of the lab is on loopback.\nallow-loopback-upstreams: true\n");
+        text.push_str("log: { level: debug }\n");
+        text
+    }
+}
+
+/// Waits of a person's length, uncompressed.
+pub(crate) const GRACE: Duration = Duration::from_secs(600);
+const COMPRESSED: [(&str, Duration); 7] = [
+    ("grace", GRACE),
+    ("unwitnessed-grace", Duration::from_secs(24 * 3600)),
+    ("refresh-watched", Duration::from_secs(120)),
+    ("refresh-polled", Duration::from_secs(60)),
+    ("drain-time", Duration::from_secs(30)),
+    ("settling-time", Duration::from_secs(60)),
+    ("shutdown-time", Duration::from_secs(10)),
+];
+
+fn duration(time: Duration) -> String {
+    format!("{}ms", time.as_millis())
+}
+
+/// A JSON string is a YAML string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_persons_waits_are_compressed_and_the_others_left_out() {
+        let folder = PathBuf::from("/x");
+        let credentials = Credentials {
+            directory: folder.clone(),
+            ca_file: folder.join("ca.crt"),
+            kubelet_certificate: folder.join("kubelet.crt"),
+            kubelet_key: folder.join("kubelet.key"),
+            kube_proxy_certificate: folder.join("proxy.crt"),
+            kube_proxy_key: folder.join("proxy.key"),
+            kubelet_kubeconfig: folder.join("kubelet.kubeconfig"),
+            kube_proxy_kubeconfig: folder.join("proxy.kubeconfig"),
+            node_token: folder.join("node-token"),
+            bearer_token: folder.join("token"),
+        };
+        let config = NodeConfig {
+            name: "node-1".into(),
+            listen: SocketAddr::from(([127, 0, 64, 9], 6440)),
+            servers: vec!["https://127.0.64.1:6443".into()],
+            dns_servers: Vec::new(),
+            state_dir: folder.join("state"),
+            socket: folder.join("s"),
+            access: Access::Kubelet,
+            supervisor: true,
+            credentials,
+            factor: 10,
+        };
+        let text = config.yaml();
+        assert!(
+            text.contains("servers: [\"https://127.0.64.1:6443\"]\nlisten: [\"127.0.64.9:6440\"]\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  kubeconfig: \"/x/kubelet.kubeconfig\"\n"),
+            "{text}"
+        );
+        assert!(text.contains("  token-file: \"/x/node-token\"\n"), "{text}");
+        assert!(
+            text.contains("  grace: 60000ms\n") && text.contains("  drain-time: 3000ms\n"),
+            "{text}"
+        );
+        assert!(!text.contains("probe") && !text.contains("hold:"), "{text}");
+    }
+}

@@ -1,0 +1,130 @@
+//! One child process `PROGRAM run --config FILE`, ended by its own handle and never by its name.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// A process that has not gone this long after SIGTERM is killed; its own shutdown time is shorter.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How much of a node's log is shown when a check failed.
+const LOG_TAIL: u64 = 6 << 10;
+
+/// A running process. It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts the program; its output is appended to `log`.
+    ///
+    /// # Errors
+    /// When the log cannot be opened or the program cannot be run.
+    pub(crate) fn start(program: &Path, config: &Path, log: &Path) -> anyhow::Result<Self> {
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .context("opening the node's log")?;
+        let err = out.try_clone().context("opening the node's log")?;
+        let child = Command::new(program)
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            // A node's settings come from its file alone, not from the environment of whoever runs the lab.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("JACKLINE_")))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            // Ctrl-C is for the lab, which ends its nodes itself.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("running {} run --config {}", program.display(), config.display()))?;
+        Ok(Self { child })
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        let _ = self.child.kill().await;
+    }
+
+    /// SIGTERM, and waits until it is gone. `Some` with the exit code if it went by itself.
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
+        if let Some(pid) = self.pid() {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        match timeout(TERMINATE_TIMEOUT, self.child.wait()).await {
+            Ok(Ok(status)) => status.code(),
+            _ => {
+                let _ = self.child.kill().await;
+                None
+            }
+        }
+    }
+
+    /// Whether it has ended by itself, and how.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        self.child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|status| status.to_string())
+    }
+
+    /// Sets the limit of descriptors to those in use and `spare` more; `None` takes the limit back.
+    ///
+    /// # Errors
+    /// When the process is gone or the limit cannot be set.
+    pub(crate) fn limit_descriptors(&self, spare: Option<u64>) -> anyhow::Result<u64> {
+        let pid = self.pid().context("the node is not running")?;
+        // The hard limit stays: only root could raise it again.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let current = match spare {
+            None => maximum,
+            Some(spare) => Some(highest_descriptor(pid)? + 1 + spare),
+        };
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })
+            .context("setting the limit of descriptors")?;
+        Ok(current.unwrap_or(u64::MAX))
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        self.child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(Pid::from_raw)
+    }
+}
+
+/// The limit is on a descriptor's number, not on their count: holes below the highest would stay usable.
+fn highest_descriptor(pid: Pid) -> anyhow::Result<u64> {
+    let folder = PathBuf::from(format!("/proc/{}/fd", pid.as_raw_nonzero()));
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let highest = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .max();
+    Ok(highest.unwrap_or(2))
+}
+
+/// The end of a log; empty if there is none.
+pub(crate) fn log_tail(log: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
