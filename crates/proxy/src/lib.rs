@@ -30,9 +30,29 @@
 //! [`Snapshot`]: jackline_core::Snapshot
 //! [`Event`]: jackline_core::Event
 
+mod accept;
+mod bucket;
+mod client_hello;
+mod closing;
 mod config;
+mod copy;
+mod dial;
+mod fault;
+mod flight;
+mod jitter;
+mod ledger;
 mod listen;
+mod loops;
+mod peer;
 mod plane;
+mod session;
+mod shared;
+mod socket;
+mod table;
+#[cfg(test)]
+mod testing;
+mod thread;
+mod worker;
 
 pub use config::ProxyConfig;
 pub use listen::{BindError, Bound, bind};

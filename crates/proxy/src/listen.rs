@@ -3,12 +3,29 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use jackline_core::{Sink, Snapshot};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::ProxyConfig;
+use crate::loops::Loops;
 use crate::plane::DataPlane;
+use crate::shared::Shared;
+use crate::worker::{self, Start};
+
+/// How many connections may wait to be accepted; the kernel may allow fewer.
+pub(crate) const BACKLOG: i32 = 1024;
+/// Descriptors that sessions leave to the rest of the process: a quarter of all, this many at most.
+const DESCRIPTORS_SPARED: u64 = 256;
+/// What one session takes.
+const DESCRIPTORS_PER_SESSION: u64 = 2;
 
 /// Why the data plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +72,18 @@ pub enum BindError {
 /// Listeners that are bound, and threads that wait to serve them. Dropped, it frees the ports.
 #[derive(Debug)]
 pub struct Bound {
+    config: ProxyConfig,
     addresses: Vec<SocketAddr>,
     warnings: Vec<String>,
+    threads: Vec<Waiting>,
+    descriptors: u64,
+}
+
+/// A thread with its listeners that waits for what it needs to start; dropped, it ends.
+#[derive(Debug)]
+struct Waiting {
+    start: SyncSender<Start>,
+    thread: JoinHandle<()>,
 }
 
 /// Binds every configured listener. From now on clients wait in the backlog until [`Bound::run`].
@@ -66,12 +93,40 @@ pub struct Bound {
 /// # Errors
 /// [`BindError`], in words that say what to do. A missing IPv6 loopback is none: see [`Bound::warnings`].
 pub fn bind(config: &ProxyConfig) -> Result<Bound, BindError> {
-    if config.listen.is_empty() {
-        return Err(BindError::Nowhere);
+    let mut warnings = Vec::new();
+    let descriptors = raise_descriptor_limit(&mut warnings);
+    let mut sockets = Vec::new();
+    let mut missing = None;
+    for address in &config.listen {
+        match listen(*address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if address.is_ipv6() && address.ip().is_loopback() && is_missing(&error) => {
+                warnings.push(format!(
+                    "not listening on {address}: this machine has no IPv6 loopback"
+                ));
+                missing = Some(refusal(*address, error));
+            }
+            Err(error) => return Err(refusal(*address, error)),
+        }
     }
+    if sockets.is_empty() {
+        return Err(missing.unwrap_or(BindError::Nowhere));
+    }
+    let addresses = sockets
+        .iter()
+        .map(std::net::TcpListener::local_addr)
+        .collect::<io::Result<Vec<SocketAddr>>>()
+        .map_err(|source| BindError::Thread { source })?;
+    let threads = (0..config.threads.clamp(1, ProxyConfig::THREADS_MAX))
+        .map(|index| thread(index, &sockets))
+        .collect::<io::Result<Vec<Waiting>>>()
+        .map_err(|source| BindError::Thread { source })?;
     Ok(Bound {
-        addresses: Vec::new(),
-        warnings: Vec::new(),
+        config: config.clone(),
+        addresses,
+        warnings,
+        threads,
+        descriptors,
     })
 }
 
@@ -88,7 +143,116 @@ impl Bound {
 
     /// Starts serving: candidates come from `snapshots`, what happens goes to `sink`.
     pub fn run(self, snapshots: Arc<ArcSwap<Snapshot>>, sink: Sink) -> DataPlane {
-        let _ = (snapshots, sink);
-        DataPlane::start()
+        let Self {
+            config,
+            addresses,
+            threads,
+            descriptors,
+            ..
+        } = self;
+        let sessions_max = config.sessions_max.unwrap_or_else(|| sessions_max(descriptors));
+        let loops = Loops::new(addresses, config.allow_loopback);
+        let shared = Shared::new(snapshots, sink, loops, config.hold, sessions_max, threads.len());
+        let threads = threads
+            .into_iter()
+            .map(|Waiting { start, thread }| (start, thread));
+        DataPlane::start(Arc::new(shared), config.seed, threads)
+    }
+}
+
+/// A listening socket that nobody shares: without SO_REUSEPORT the kernel refuses a port that anybody else has, also one
+/// who would share it, and nobody can join later. SO_REUSEADDR only forgives what is left of our own last run.
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Whether the address, or its whole family, does not exist here.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+fn refusal(address: SocketAddr, source: io::Error) -> BindError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken { address },
+        io::ErrorKind::PermissionDenied => BindError::Denied { address },
+        _ if is_missing(&source) => BindError::Elsewhere { address },
+        _ => BindError::Listener { address, source },
+    }
+}
+
+/// A thread with a runtime of its own. All threads accept from the same sockets, through descriptors of their own: who is
+/// free takes the next client, and none waits behind a busy thread.
+fn thread(index: usize, sockets: &[std::net::TcpListener]) -> io::Result<Waiting> {
+    let runtime: Runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let listeners = {
+        let _inside = runtime.enter();
+        let own = sockets
+            .iter()
+            .map(|socket| TcpListener::from_std(socket.try_clone()?));
+        own.collect::<io::Result<Vec<TcpListener>>>()?
+    };
+    let (start, started) = sync_channel::<Start>(1);
+    let thread = std::thread::Builder::new()
+        .name(format!("jackline-move-{index}"))
+        .spawn(move || {
+            if let Ok(start) = started.recv() {
+                worker::run(&runtime, listeners, start);
+            }
+        })?;
+    Ok(Waiting { start, thread })
+}
+
+/// Gives the soft limit on descriptors as it is afterwards.
+fn raise_descriptor_limit(warnings: &mut Vec<String>) -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current.unwrap_or(u64::MAX);
+    }
+    match setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            warnings.push(format!(
+                "the limit on descriptors could not be raised ({error}): set LimitNOFILE if sessions are refused"
+            ));
+            current.unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// How many sessions a limit on descriptors allows.
+fn sessions_max(descriptors: u64) -> usize {
+    let spared = DESCRIPTORS_SPARED.min(descriptors / 4);
+    usize::try_from((descriptors - spared) / DESCRIPTORS_PER_SESSION)
+        .unwrap_or(usize::MAX)
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_leave_descriptors_to_the_rest() {
+        assert_eq!(sessions_max(20_000), 9_872);
+        assert_eq!(sessions_max(64), 24);
+        assert_eq!(sessions_max(0), 1);
+        assert!(sessions_max(u64::MAX) > 1 << 60);
     }
 }

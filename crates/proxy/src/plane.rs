@@ -2,13 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jackline_core::CloseSessions;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::shared::{Bytes, Shared};
+use crate::worker::{Command, ORDERS_MAX, Start};
 
 /// The running data plane. Dropped, it ends as by [`DataPlane::abort`].
 #[derive(Debug)]
-pub struct DataPlane {}
+pub struct DataPlane {
+    shared: Arc<Shared>,
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::Sender<Command>,
+    thread: JoinHandle<()>,
+}
 
 /// Counts of sessions at one moment. Totals count from the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,34 +53,107 @@ pub struct Sessions {
 }
 
 impl DataPlane {
-    pub(crate) fn start() -> Self {
-        Self {}
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        seed: u64,
+        threads: impl Iterator<Item = (SyncSender<Start>, JoinHandle<()>)>,
+    ) -> Self {
+        let mut started = Vec::new();
+        for (index, (start, thread)) in threads.enumerate() {
+            let (commands, received) = mpsc::channel(ORDERS_MAX);
+            let told = start.send(Start {
+                shared: Arc::clone(&shared),
+                index,
+                seed,
+                commands: received,
+            });
+            if told.is_err() {
+                // It waits for nothing else, so that it can only have been killed by a panic before its first word.
+                tracing::error!(index, "a data plane thread died before it started");
+                continue;
+            }
+            started.push(Worker { commands, thread });
+        }
+        Self {
+            shared,
+            workers: started,
+        }
     }
 
     /// Closes sessions as [`jackline_core::Action::CloseSessions`] says. Returns at once.
     pub fn close_sessions(&self, order: &CloseSessions) {
-        let _ = order;
+        tracing::debug!(endpoint = %order.endpoint, which = ?order.which, pace = ?order.pace, reason = order.reason, "sessions are to be closed");
+        let order = Arc::new(order.clone());
+        self.tell(|| Command::Close(Arc::clone(&order)));
     }
 
     /// Forgets every unfinished [`Self::close_sessions`] of this endpoint: its sessions stay.
     pub fn keep_sessions(&self, endpoint: SocketAddr) {
-        let _ = endpoint;
+        self.tell(|| Command::Keep(endpoint));
     }
 
-    /// Closes the listeners. Open sessions go on.
-    pub fn stop_accepting(&self) {}
+    /// Closes the listeners, after what waits in their backlog was taken. Open sessions go on.
+    pub fn stop_accepting(&self) {
+        self.tell(|| Command::StopAccepting);
+    }
 
     /// Counts of sessions now.
     pub fn sessions(&self) -> Sessions {
-        Sessions::default()
+        let counts = &self.shared.counts;
+        let by_endpoint = self.shared.ledgers.open();
+        let sum =
+            |bytes: fn(&Bytes) -> &AtomicU64| self.shared.bytes.iter().map(|one| read(bytes(one))).sum();
+        Sessions {
+            open: by_endpoint.values().sum(),
+            opened_total: read(&counts.opened),
+            closed_total: read(&counts.closed),
+            refused_total: read(&counts.refused),
+            over_limit_total: read(&counts.over_limit),
+            hedges_total: read(&counts.hedges),
+            repeats_total: read(&counts.repeats),
+            bytes_from_clients_total: sum(|bytes| &bytes.from_clients),
+            bytes_from_upstreams_total: sum(|bytes| &bytes.from_upstreams),
+            by_endpoint,
+        }
     }
 
-    /// Ends the data plane gently: stops accepting, closes each session at a quiet moment of its own, and resets what
-    /// is left after `within`. Returns when all have ended.
+    /// Ends the data plane gently: stops accepting, closes each session at a quiet moment of its own, parts from the rest
+    /// at the end of `within`, and resets what is left a second later. Returns when all have ended.
     pub async fn finish(&self, within: Duration) {
-        let _ = within;
+        let mut ends = Vec::new();
+        self.tell(|| {
+            let (done, end) = oneshot::channel();
+            ends.push(end);
+            Command::Finish(within, done)
+        });
+        for end in ends {
+            // The thread drops its half when it is done, and when it is no more.
+            let _ = end.await;
+        }
     }
 
     /// Ends the data plane at once: every session is reset.
-    pub fn abort(&self) {}
+    pub fn abort(&self) {
+        self.tell(|| Command::Abort);
+    }
+
+    fn tell(&self, mut command: impl FnMut() -> Command) {
+        for Worker { commands, thread } in &self.workers {
+            // Full only if the thread has not run for a thousand orders; one that is gone has nothing to obey with.
+            if let Err(error) = commands.try_send(command()) {
+                let name = thread.thread().name();
+                tracing::debug!(%error, thread = name, "a data plane thread takes no orders");
+            }
+        }
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+fn read(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }

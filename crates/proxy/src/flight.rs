@@ -1,0 +1,433 @@
+//! The first flight (S4): from the connect, which proves only a kernel, to the upstream's first byte.
+//!
+//! What the client sends goes to the upstream as it comes, and is kept as long as it may be, or is, a ClientHello. A
+//! whole one that gets no answer goes to the next candidate too, and the first to answer has the session. Everything else
+//! is never repeated: the copy takes over as soon as the bytes are anything else.
+//!
+//! A connection that the upstream ends at once, before the client has sent a byte, counts as a dial that failed.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use jackline_core::{Ending, Event};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::client_hello::{self, Verdict};
+use crate::closing::Order;
+use crate::copy::Copy;
+use crate::dial::{Connected, Dialler};
+use crate::fault::{self, SessionError};
+use crate::peer::{Peer, Upstream};
+use crate::thread::{Direction, Thread};
+
+/// An upstream that ends a connection so soon, before either side has said anything, never took it.
+const STILLBORN: Duration = Duration::from_secs(1);
+/// How often one client's bytes may look for more upstreams.
+const REPEATS_MAX: usize = 8;
+/// How much is read at a time: a flight, or the beginning of an answer. In bytes.
+const PIECE: usize = 4 * 1024;
+
+/// An upstream that the first flight was, or is being, sent to.
+#[derive(Debug)]
+struct Contender {
+    upstream: Upstream,
+    connected: Instant,
+    patience: Duration,
+    /// How much of the flight it has been sent.
+    written: usize,
+    /// When it had been sent all of it.
+    asked: Option<Instant>,
+}
+
+/// A contender's first word.
+#[derive(Debug)]
+enum Word {
+    Bytes(Vec<u8>),
+    /// It ended the connection instead.
+    End(io::Result<()>),
+}
+
+/// What happened next.
+#[derive(Debug)]
+enum Step {
+    Ordered,
+    Word(usize, Word),
+    Client(io::Result<Vec<u8>>),
+    ClientGone,
+    Landed(Option<Connected>),
+    Silence,
+}
+
+/// The session whose upstream has been found.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) upstream: Upstream,
+    pub(crate) copy: Copy,
+}
+
+/// Why there is no session after all; `None`: it goes on.
+type Turn = Result<Option<Settled>, SessionError>;
+
+/// A first flight under way.
+pub(crate) struct Flight<'a> {
+    thread: &'a Rc<Thread>,
+    client: &'a Peer,
+    wake: &'a Rc<Notify>,
+    /// All that the client has sent.
+    kept: Vec<u8>,
+    /// `kept` is a whole ClientHello.
+    whole: bool,
+    contenders: Vec<Contender>,
+    dialler: Option<Dialler>,
+    /// Nothing is repeated on silence before then; `None`: at no time, every candidate has it.
+    repeat_from: Option<Instant>,
+    /// How often more upstreams were looked for.
+    repeats: usize,
+}
+
+impl<'a> Flight<'a> {
+    pub(crate) fn new(
+        thread: &'a Rc<Thread>,
+        client: &'a Peer,
+        wake: &'a Rc<Notify>,
+        first: Connected,
+    ) -> Self {
+        let mut flight = Self {
+            thread,
+            client,
+            wake,
+            kept: Vec::new(),
+            whole: false,
+            contenders: Vec::new(),
+            dialler: None,
+            repeat_from: Some(Instant::now()),
+            repeats: 0,
+        };
+        flight.admit(first);
+        flight
+    }
+
+    /// Goes on until an upstream has answered, or the bytes are nothing to be kept.
+    ///
+    /// # Errors
+    /// The client has to be, or has been, reset.
+    pub(crate) async fn run(mut self) -> Result<Settled, SessionError> {
+        loop {
+            let step = self.step().await;
+            let turn = match step {
+                Step::Ordered => self.obey(),
+                Step::Word(index, Word::Bytes(bytes)) => Ok(Some(self.settle(index, bytes))),
+                Step::Word(index, Word::End(end)) => self.lose(index, end),
+                Step::Client(received) => self.listen(received),
+                Step::ClientGone => Err(SessionError::Downstream(io::ErrorKind::ConnectionReset.into())),
+                Step::Landed(landed) => self.land(landed),
+                Step::Silence => {
+                    self.repeat();
+                    Ok(None)
+                }
+            };
+            if let Err(SessionError::Downstream(_)) = &turn {
+                self.contenders
+                    .iter()
+                    .for_each(|contender| contender.upstream.ends(Ending::Downstream));
+            }
+            if let Some(settled) = turn? {
+                return Ok(settled);
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Step {
+        let listens = self.listens();
+        let silence = self.silence();
+        let Self {
+            client,
+            wake,
+            kept,
+            contenders,
+            dialler,
+            ..
+        } = self;
+        tokio::select! {
+            biased;
+            () = wake.notified() => Step::Ordered,
+            (index, word) = first_word(contenders, kept) => Step::Word(index, word),
+            received = receive(client.stream()), if listens => Step::Client(received),
+            () = client.gone(), if !listens => Step::ClientGone,
+            landed = next(dialler), if dialler.is_some() => Step::Landed(landed),
+            () = tokio::time::sleep_until(silence.unwrap_or_else(Instant::now)), if silence.is_some() => Step::Silence,
+        }
+    }
+
+    /// Whether the client's bytes are wanted now: not while one contender has not taken the last ones, nor when several
+    /// race, for what follows a flight belongs to the one that answers.
+    fn listens(&self) -> bool {
+        match self.contenders.as_slice() {
+            [only] => only.written == self.kept.len() && self.dialler.is_none(),
+            _ => false,
+        }
+    }
+
+    /// When the flight is to be repeated.
+    fn silence(&self) -> Option<Instant> {
+        if !self.whole || self.dialler.is_some() {
+            return None;
+        }
+        let latest = self.contenders.last()?;
+        Some(self.repeat_from?.max(latest.asked? + latest.patience))
+    }
+
+    fn admit(&mut self, connected: Connected) {
+        let patience = connected.patience;
+        let upstream = Upstream::open(self.thread, connected, self.wake);
+        let connected = Instant::now();
+        self.contenders.push(Contender {
+            upstream,
+            connected,
+            patience,
+            written: 0,
+            asked: None,
+        });
+    }
+
+    /// The client sent something, or its FIN.
+    fn listen(&mut self, received: io::Result<Vec<u8>>) -> Turn {
+        let received = received.map_err(SessionError::Downstream)?;
+        let Some(only) = self.contenders.first() else {
+            return Ok(None);
+        };
+        if !received.is_empty() {
+            only.upstream.gauge.received(Direction::Up, received.len());
+        }
+        self.kept.extend_from_slice(&received);
+        let verdict = if received.is_empty() {
+            Verdict::Other
+        } else {
+            client_hello::judge(&self.kept)
+        };
+        match verdict {
+            Verdict::Incomplete => Ok(None),
+            Verdict::Complete => {
+                self.whole = true;
+                Ok(None)
+            }
+            Verdict::Other => Ok(Some(self.settle(0, Vec::new()))),
+        }
+    }
+
+    /// The session is this contender's: the others are closed, and the copy takes over.
+    fn settle(&mut self, index: usize, answer: Vec<u8>) -> Settled {
+        let winner = self.contenders.swap_remove(index);
+        let now = Instant::now();
+        for loser in self.contenders.drain(..) {
+            if loser.asked.is_some_and(|asked| now >= asked + loser.patience) {
+                let (silent, winner) = (loser.upstream.endpoint(), winner.upstream.endpoint());
+                self.thread.shared.tell(Event::HedgeWon { silent, winner });
+            }
+        }
+        if !answer.is_empty() {
+            winner.upstream.gauge.received(Direction::Down, answer.len());
+        }
+        let unsent = self.kept.split_off(winner.written);
+        let copy = Copy::starting_with(unsent, answer, &winner.upstream.gauge);
+        Settled {
+            upstream: winner.upstream,
+            copy,
+        }
+    }
+
+    /// A contender ended its connection before its first byte.
+    fn lose(&mut self, index: usize, end: io::Result<()>) -> Turn {
+        let loser = &self.contenders[index];
+        let endpoint = loser.upstream.endpoint();
+        loser.upstream.ends(match &end {
+            Ok(()) => Ending::UpstreamSilent,
+            Err(error) => fault::ending(error, false),
+        });
+        let stillborn = self.kept.is_empty() && loser.connected.elapsed() < STILLBORN;
+        if self.whole || stillborn {
+            if self.is_contended() {
+                self.contenders.swap_remove(index);
+                self.repeat();
+                return Ok(None);
+            }
+            if self.pay() {
+                self.contenders.swap_remove(index);
+                self.dialler = Some(Dialler::again(self.thread, vec![endpoint]));
+                return Ok(None);
+            }
+        }
+        match end {
+            Ok(()) => Ok(Some(self.settle(index, Vec::new()))),
+            Err(source) => Err(SessionError::Upstream { endpoint, source }),
+        }
+    }
+
+    /// Whether somebody else is, or may soon be, at hand.
+    fn is_contended(&self) -> bool {
+        self.contenders.len() > 1 || self.dialler.is_some()
+    }
+
+    /// Takes what one more upstream for these bytes costs; `false`: it cannot be had.
+    fn pay(&mut self) -> bool {
+        let affordable = self.repeats < REPEATS_MAX && self.thread.shared.bucket.take();
+        self.repeats += usize::from(affordable);
+        affordable
+    }
+
+    /// One more upstream gets the flight, if there is one and the bucket allows.
+    fn repeat(&mut self) {
+        if self.dialler.is_some() {
+            return;
+        }
+        let patience = self
+            .contenders
+            .last()
+            .map_or(Duration::ZERO, |latest| latest.patience);
+        self.repeat_from = Some(Instant::now() + patience);
+        let dialler = Dialler::beside(self.thread, self.tried());
+        if dialler.is_exhausted() {
+            self.repeat_from = None;
+        } else if self.pay() {
+            self.dialler = Some(dialler);
+        }
+    }
+
+    fn tried(&self) -> Vec<std::net::SocketAddr> {
+        self.contenders
+            .iter()
+            .map(|contender| contender.upstream.endpoint())
+            .collect()
+    }
+
+    fn land(&mut self, landed: Option<Connected>) -> Turn {
+        let dialler = self.dialler.take();
+        match landed {
+            Some(connected) => {
+                if self.whole {
+                    self.thread.shared.counts.repeats.fetch_add(1, Ordering::Relaxed);
+                }
+                self.admit(connected);
+            }
+            // Everybody has it or does not take it.
+            None if !self.contenders.is_empty() => self.repeat_from = None,
+            // The others were lost while this one was being looked for: now for the hold time.
+            None if dialler.is_some_and(|dialler| !dialler.is_holding()) && self.pay() => {
+                self.dialler = Some(Dialler::again(self.thread, Vec::new()));
+            }
+            None => return Err(SessionError::NoUpstream),
+        }
+        Ok(None)
+    }
+
+    /// Some contender's session is to be closed: another upstream takes its place if the flight may be repeated, and the
+    /// client notices nothing.
+    fn obey(&mut self) -> Turn {
+        let ordered = self.contenders.iter().enumerate().find_map(|(index, contender)| {
+            contender
+                .upstream
+                .entry()
+                .take_order()
+                .map(|order| (index, order))
+        });
+        let Some((index, order)) = ordered else {
+            return Ok(None);
+        };
+        // Another one may have been told at the same time.
+        self.wake.notify_one();
+        if self.is_contended() {
+            self.contenders.swap_remove(index);
+            self.repeat();
+            return Ok(None);
+        }
+        if order == Order::Part {
+            // The copy knows how to part.
+            let settled = self.settle(index, Vec::new());
+            settled.upstream.entry().order(order);
+            return Ok(Some(settled));
+        }
+        if self.whole && self.pay() {
+            let lost = self.contenders.swap_remove(index).upstream.endpoint();
+            self.dialler = Some(Dialler::again(self.thread, vec![lost]));
+            return Ok(None);
+        }
+        Err(SessionError::Ours("its upstream's sessions were to be reset"))
+    }
+}
+
+/// Waits for a dialler that is there.
+async fn next(dialler: &mut Option<Dialler>) -> Option<Connected> {
+    match dialler {
+        Some(dialler) => dialler.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the client sends next, at most a piece; empty: its FIN.
+async fn receive(client: &TcpStream) -> io::Result<Vec<u8>> {
+    std::future::poll_fn(|context| poll_read(context, client)).await
+}
+
+fn poll_read(context: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<Vec<u8>>> {
+    loop {
+        ready!(stream.poll_read_ready(context))?;
+        let mut bytes = vec![0; PIECE];
+        match stream.try_read(&mut bytes) {
+            Ok(length) => {
+                bytes.truncate(length);
+                return Poll::Ready(Ok(bytes));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// Sends each contender what it has not had of the flight, and waits for the first to say something; for ever if there are
+/// none.
+async fn first_word(contenders: &mut [Contender], flight: &[u8]) -> (usize, Word) {
+    std::future::poll_fn(|context| {
+        for (index, contender) in contenders.iter_mut().enumerate() {
+            if let Poll::Ready(word) = contender.poll(context, flight) {
+                return Poll::Ready((index, word));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl Contender {
+    fn poll(&mut self, context: &mut Context<'_>, flight: &[u8]) -> Poll<Word> {
+        if let Poll::Ready(Err(error)) = self.poll_send(context, flight) {
+            return Poll::Ready(Word::End(Err(error)));
+        }
+        match ready!(poll_read(context, self.upstream.peer.stream())) {
+            Ok(bytes) if bytes.is_empty() => Poll::Ready(Word::End(Ok(()))),
+            Ok(bytes) => Poll::Ready(Word::Bytes(bytes)),
+            Err(error) => Poll::Ready(Word::End(Err(error))),
+        }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, flight: &[u8]) -> Poll<io::Result<()>> {
+        let stream = self.upstream.peer.stream();
+        while self.written < flight.len() {
+            ready!(stream.poll_write_ready(context))?;
+            match stream.try_write(&flight[self.written..]) {
+                Ok(sent) => self.written += sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if self.written == flight.len() {
+                self.upstream.gauge.asked();
+                self.asked = Some(Instant::now());
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

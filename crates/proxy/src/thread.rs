@@ -1,0 +1,130 @@
+//! What the tasks of one data plane thread share without locks.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::jitter::Jitter;
+use crate::shared::{Bytes, Shared};
+use crate::table::{Entry, Table};
+
+/// One data plane thread.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) table: Table,
+    pub(crate) jitter: Jitter,
+    /// Told when the last client is gone.
+    pub(crate) idle: Notify,
+    clients: Cell<usize>,
+    index: usize,
+}
+
+impl Thread {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, jitter: Jitter) -> Self {
+        Self {
+            shared,
+            table: Table::default(),
+            jitter,
+            idle: Notify::new(),
+            clients: Cell::new(0),
+            index,
+        }
+    }
+
+    /// Counts a client in until the guard is dropped.
+    pub(crate) fn enter(self: &Rc<Self>) -> Present {
+        self.clients.set(self.clients.get() + 1);
+        Present(Rc::clone(self))
+    }
+
+    /// Clients that are being served.
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.get()
+    }
+
+    fn bytes(&self) -> &Bytes {
+        &self.shared.bytes[self.index]
+    }
+}
+
+/// One client's presence on its thread.
+#[derive(Debug)]
+pub(crate) struct Present(Rc<Thread>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let left = self.0.clients.get().saturating_sub(1);
+        self.0.clients.set(left);
+        if left == 0 {
+            self.0.idle.notify_one();
+        }
+    }
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the client to the upstream.
+    Up,
+    /// From the upstream to the client.
+    Down,
+}
+
+/// Where the copy tells what passes through a session: all that stalls, quiet moments, events and counts are made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Gauge {
+    pub(crate) thread: Rc<Thread>,
+    pub(crate) entry: Rc<Entry>,
+}
+
+impl Gauge {
+    /// So many bytes were received, going in this direction.
+    pub(crate) fn received(&self, direction: Direction, bytes: usize) {
+        let count = u64::try_from(bytes).unwrap_or(u64::MAX);
+        match direction {
+            Direction::Up => {
+                self.thread
+                    .bytes()
+                    .from_clients
+                    .fetch_add(count, Ordering::Relaxed);
+                self.asked();
+            }
+            Direction::Down => {
+                self.thread
+                    .bytes()
+                    .from_upstreams
+                    .fetch_add(count, Ordering::Relaxed);
+                self.heard();
+            }
+        }
+    }
+
+    /// We hold so many bytes that this direction's receiver has not taken yet.
+    pub(crate) fn hold(&self, direction: Direction, bytes: usize) {
+        self.entry.hold(usize::from(direction == Direction::Down), bytes);
+    }
+
+    /// The upstream was sent something of the client's.
+    pub(crate) fn asked(&self) {
+        let now = Instant::now();
+        self.entry.ask(now);
+        self.thread.table.watch(&self.entry, now);
+    }
+
+    fn heard(&self) {
+        let now = Instant::now();
+        let shared = &self.thread.shared;
+        if let Some(after) = self.entry.hear(now) {
+            shared.tell(jackline_core::Event::SessionAnswered {
+                endpoint: self.entry.ledger.endpoint,
+                after,
+            });
+        }
+        shared.progressed(&self.entry.ledger, now);
+    }
+}

@@ -1,0 +1,125 @@
+//! One data plane thread from start to end: it accepts, carries out orders, and wakes for the table's moments.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jackline_core::CloseSessions;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use crate::accept;
+use crate::jitter::Jitter;
+use crate::shared::Shared;
+use crate::thread::Thread;
+
+/// How many orders may wait for a thread. They are rare and quickly done.
+pub(crate) const ORDERS_MAX: usize = 1024;
+/// The table's moments are served at most this often.
+const TICK_GAP: Duration = Duration::from_millis(10);
+/// How much longer than asked a shutdown may take, for partings that are under way.
+const PARTINGS: Duration = Duration::from_secs(1);
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Close(Arc<CloseSessions>),
+    Keep(SocketAddr),
+    StopAccepting,
+    /// End within this time; dropping the sender tells that it is done.
+    Finish(Duration, oneshot::Sender<()>),
+    Abort,
+}
+
+/// What a thread needs to start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) seed: u64,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+/// The thread's whole life. When this returns, every session of it has ended, and the core knows it.
+pub(crate) fn run(runtime: &Runtime, listeners: Vec<TcpListener>, start: Start) {
+    let jitter = Jitter::new(start.seed.wrapping_add(start.index as u64));
+    let thread = Rc::new(Thread::new(start.shared, start.index, jitter));
+    let tasks = LocalSet::new();
+    let _done = tasks.block_on(runtime, obey(thread, listeners, start.commands));
+    // Whatever is left is dropped with the tasks, inside the runtime that its sockets belong to: reset.
+    let _inside = runtime.enter();
+    drop(tasks);
+}
+
+/// Carries out commands until there is nothing left to do. Gives what is to be dropped once all tasks are gone.
+async fn obey(
+    thread: Rc<Thread>,
+    listeners: Vec<TcpListener>,
+    mut commands: mpsc::Receiver<Command>,
+) -> Option<oneshot::Sender<()>> {
+    let (stop, stopped) = watch::channel(false);
+    for listener in listeners {
+        tokio::task::spawn_local(supervise(Rc::clone(&thread), listener, stopped.clone()));
+    }
+    drop(stopped);
+    let mut end: Option<(Instant, oneshot::Sender<()>)> = None;
+    let mut ticked = Instant::now();
+    loop {
+        let tick = thread.table.next_tick().map(|due| due.max(ticked + TICK_GAP));
+        let soonest = [tick, end.as_ref().map(|(by, _)| *by)]
+            .into_iter()
+            .flatten()
+            .min();
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(Command::Close(order)) => thread.table.order(&order, &thread.jitter, Instant::now()),
+                Some(Command::Keep(endpoint)) => thread.table.keep(endpoint),
+                Some(Command::StopAccepting) => {
+                    stop.send_replace(true);
+                }
+                Some(Command::Finish(within, done)) => {
+                    let now = Instant::now();
+                    stop.send_replace(true);
+                    thread.table.say_farewell(within, now);
+                    end = Some((now + within + PARTINGS, done));
+                }
+                Some(Command::Abort) | None => return None,
+            },
+            () = thread.table.changed.notified() => {}
+            () = thread.idle.notified() => {}
+            // Told when the last of the accepting tasks is over.
+            () = stop.closed(), if end.is_some() && !stop.is_closed() => {}
+            () = tokio::time::sleep_until(soonest.unwrap_or(ticked)), if soonest.is_some() => {}
+        }
+        let now = Instant::now();
+        if tick.is_some_and(|tick| tick <= now) {
+            ticked = now;
+            thread
+                .table
+                .tick(now)
+                .iter()
+                .for_each(|ledger| thread.shared.stalled(ledger));
+        }
+        let over = |by: Instant| now >= by || thread.clients() == 0 && stop.is_closed();
+        if end.as_ref().is_some_and(|(by, _)| over(*by)) {
+            return end.map(|(_, done)| done);
+        }
+    }
+}
+
+/// Accepts on one listener; if that panics, which it must not, it begins anew.
+async fn supervise(thread: Rc<Thread>, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let listener = Rc::new(listener);
+    loop {
+        let task = accept::accept(Rc::clone(&thread), Rc::clone(&listener), stop.clone());
+        match tokio::task::spawn_local(task).await {
+            Err(error) if error.is_panic() => tracing::error!("accepting panicked; it begins anew"),
+            _ => return,
+        }
+    }
+}
