@@ -43,8 +43,9 @@ Examples:
   jackline run --config ./jackline.yaml --state-dir ./state --socket ./jackline.sock
   JACKLINE_SERVERS=https://cp.example.com:6443 jackline run
 
-Exit status: 0 after SIGTERM or SIGINT, 78 if the configuration is refused,
-1 if something else kept it from starting (a port that is taken).";
+Exit status: 0 after SIGTERM or SIGINT, 130 after a second SIGINT, which ends
+it at once; 64 wrong usage, 78 if the configuration is refused, 1 if something
+else kept it from starting (a port that is taken).";
 
 /// The flags of `jackline run`, and of `config show`, which tells what `run` would make of them.
 #[derive(Args, Debug, Default)]

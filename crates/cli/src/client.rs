@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use jackline_admin::status::Status;
+use jackline_agent::status::Status;
 use tokio::net::UnixStream;
 
 use crate::exit::Exit;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use jackline_admin::status::NodeState;
+use jackline_agent::status::NodeState;
 
 /// An exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Usage = 64,
     /// The configuration was refused (`EX_CONFIG`): starting again will not help.
     Config = 78,
+    /// Of `run`: interrupted twice, so it ended at once.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod lab;
 mod output;
+mod run;
 mod status;
 
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
 
 fn perform(command: Command) -> Exit {
     let done = match command {
-        Command::Run(_) => Err(anyhow::anyhow!("not wired yet")),
+        Command::Run(args) => Ok(run::run(args)),
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
         Command::Lab(args) => Ok(lab::lab(args)),

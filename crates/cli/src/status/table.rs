@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use jackline_admin::status::{
-    Administration, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status, TrustState, word,
+use jackline_agent::status::{
+    Administration, Depth, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
+    TrustState, word,
 };
 
 use super::words::{WIDTH, clean, short_span, span, wrapped};
@@ -137,6 +138,12 @@ fn facts(endpoint: &Endpoint, status: &Status) -> String {
             Some(last) => format!("last ready {} ago", span(last, status.now)),
             None => "never seen ready".to_owned(),
         });
+    }
+    match endpoint.depth {
+        // The reason for it is among the warnings: no CA to verify by.
+        Some(Depth::Tcp) => facts.push("tested no deeper than TCP".to_owned()),
+        Some(Depth::Tls) => facts.push("tested no deeper than TLS".to_owned()),
+        Some(Depth::Readyz) | None => {}
     }
     if let Some(zone) = &endpoint.zone {
         facts.push(format!("zone {zone}"));

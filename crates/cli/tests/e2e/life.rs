@@ -1,6 +1,6 @@
 //! A node in its ordinary life: it attaches, carries requests, and tells what it knows.
 
-use jackline_admin::status::{Health, NodeState, Standing, StateFileStatus};
+use jackline_agent::status::{Health, NodeState, Standing, StateFileStatus};
 
 use crate::apiserver::Cluster;
 use crate::caller::Caller;
@@ -14,7 +14,7 @@ async fn a_node_attaches_carries_requests_and_tells_all_of_it() {
     cluster.tell(&[joined.address, other.address]);
     let node = Node::start(&cluster, &format!("servers: [\"{}\"]\n", joined.url()));
 
-    let both_ready = |status: &jackline_admin::status::Status| {
+    let both_ready = |status: &jackline_agent::status::Status| {
         status.endpoints.len() == 2
             && status
                 .endpoints
@@ -64,7 +64,7 @@ async fn a_node_attaches_carries_requests_and_tells_all_of_it() {
     })
     .await;
 
-    let saved = |status: &jackline_admin::status::Status| status.state_file.status == StateFileStatus::Saved;
+    let saved = |status: &jackline_agent::status::Status| status.state_file.status == StateFileStatus::Saved;
     let status = node.status_when("what is known is on disk", saved).await;
     assert!(std::path::Path::new(&status.state_file.path).starts_with(node.path("state")));
 

@@ -1,6 +1,6 @@
 //! Killed and started again: what was learnt is not lost.
 
-use jackline_admin::status::{Health, StateFileStatus, Status};
+use jackline_agent::status::{Health, StateFileStatus, Status};
 
 use crate::apiserver::Cluster;
 use crate::caller::Caller;

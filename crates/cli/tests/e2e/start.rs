@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use jackline_admin::status::{NodeState, SourceState};
+use jackline_agent::status::{NodeState, SourceState};
 use jackline_lab::NameServer;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -70,7 +70,7 @@ async fn a_resolver_that_is_not_up_yet_is_waited_for() {
     );
     let mut node = Node::start(&cluster, &lines);
 
-    let failed = |status: &jackline_admin::status::Status| {
+    let failed = |status: &jackline_agent::status::Status| {
         status
             .sources
             .iter()
@@ -125,7 +125,7 @@ async fn a_missing_ipv6_loopback_only_degrades() {
         (ended.code != Some(3)).then_some(ended.out)
     })
     .await;
-    let status: jackline_admin::status::Status = serde_json::from_str(&status).expect("a status");
+    let status: jackline_agent::status::Status = serde_json::from_str(&status).expect("a status");
     assert_eq!(status.listen.len(), 1, "{:?}", status.listen);
     assert!(
         status

@@ -1,6 +1,6 @@
 //! The table as snapshots, for the states that matter, and its width whatever comes.
 
-use jackline_admin::status::Status;
+use jackline_agent::status::Status;
 use serde_json::{Value, json};
 
 use super::super::words::WIDTH;
@@ -81,6 +81,7 @@ fn isolated_says_what_is_being_done_and_shows_archived_endpoints_too() {
                               "reason": "every server presents a certificate of another CA" });
     status["endpoints"][0]["administration"] = json!("draining");
     status["endpoints"][0]["health"] = json!("unreachable");
+    status["endpoints"][0]["depth"] = json!("tls");
     status["state_file"]["status"] = json!("memory-only");
     status["state_file"]["note"] =
         json!("/var/lib/jackline: read-only file system; remount it, nothing else is needed");

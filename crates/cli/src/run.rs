@@ -1,0 +1,23 @@
+//! `jackline run`: from the command line to the running agent, and from its end to an exit status.
+
+use jackline_agent::config::{Environment, load};
+
+use crate::args::RunArgs;
+use crate::config::refused;
+use crate::exit::Exit;
+use crate::output::complain;
+
+pub(crate) fn run(args: RunArgs) -> Exit {
+    let config = match load(&args.into(), &Environment::of_process()) {
+        Ok(config) => config,
+        Err(error) => return refused(&error),
+    };
+    match jackline_agent::run(config) {
+        Ok(jackline_agent::Exit::Clean) => Exit::Well,
+        Ok(jackline_agent::Exit::Interrupted) => Exit::Interrupted,
+        Err(error) => {
+            complain(&format!("jackline could not start: {error}"));
+            Exit::Failed
+        }
+    }
+}
