@@ -25,7 +25,7 @@ impl Exit {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener could not be had.
-    #[error("{0}")]
+    #[error(transparent)]
     Bind(#[from] jackline_proxy::BindError),
 }
 

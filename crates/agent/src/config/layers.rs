@@ -96,8 +96,11 @@ impl<'a> Layers<'a> {
         !matches!(self.origin(key), Origin::Default(_))
     }
 
-    /// Records that `key`, wherever it came from, will not do.
+    /// Records that `key`, wherever it came from, will not do; unless its value could not be read in the first place.
     pub(crate) fn refuse(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        if self.problems.iter().any(|problem| problem.key == key) {
+            return;
+        }
         let origin = self.origin(key);
         self.problem_at(origin, key, Wrong::new(what, remedy));
     }
@@ -109,6 +112,7 @@ impl<'a> Layers<'a> {
         if self.problems.is_empty() {
             return Ok((self.shown, warnings));
         }
+        self.problems.sort_by_key(|problem| problem.origin.rank());
         self.problems.truncate(PROBLEMS_MAX);
         Err(self.problems)
     }

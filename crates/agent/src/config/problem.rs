@@ -37,7 +37,9 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
+        if !matches!(self.origin, Origin::Default(_)) {
+            write!(f, "{}: ", self.origin)?;
+        }
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -59,6 +61,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The order in which problems are told: as the layers are read, the file from top to bottom, at last what nobody gave.
+    pub(crate) const fn rank(&self) -> (u8, u64, u64) {
+        match self {
+            Self::Flag(_) => (0, 0, 0),
+            Self::Environment(_) => (1, 0, 0),
+            Self::File(_, place) => (2, place.line, place.column),
+            Self::Default(_) => (3, 0, 0),
+        }
+    }
+
     /// A file as a whole.
     pub(crate) fn whole_file(path: &Path) -> Self {
         Self::File(path.to_owned(), Place::default())
