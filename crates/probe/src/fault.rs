@@ -98,7 +98,7 @@ pub(crate) fn io_fault(error: &io::Error, phase: Phase) -> Fault {
 fn local_fault(error: &io::Error) -> Option<LocalFault> {
     match Errno::from_io_error(error)? {
         Errno::MFILE | Errno::NFILE => Some(LocalFault::Descriptors),
-        // The connect itself says so where no port is free, not a bind that nobody asked for.
+        // A connect binds by itself: both say that no local port is free.
         Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => Some(LocalFault::Ports),
         Errno::NETUNREACH | Errno::NETDOWN => Some(LocalFault::NoRoute),
         Errno::NOMEM | Errno::NOBUFS => Some(LocalFault::Memory),

@@ -1,4 +1,4 @@
-//! What outlives a test: connections kept to the endpoint in use (H7), and who refuses the anonymous (H1).
+//! What outlives a probe: connections kept to the endpoint in use (H7), and who refuses the anonymous (H1).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ impl Kept {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection kept to an endpoint: whoever tests an endpoint takes it, so that one not kept again is closed.
+    /// The connection kept to an endpoint: whoever probes an endpoint takes it, so that one not kept again is closed.
     pub(crate) fn take(&self, endpoint: SocketAddr) -> Option<Link> {
         let mut state = self.state();
         let place = state.links.iter().position(|(kept, _)| *kept == endpoint)?;

@@ -1,10 +1,10 @@
-//! The one event that each test owes, whatever becomes of its task.
+//! The one event that each probe owes, whatever becomes of its task.
 
 use std::net::SocketAddr;
 
 use jackline_core::{Event, Finding, ProbeFailure, ProbeId, Sink};
 
-/// A started test. Dropped without an end – by a panic, a cancellation, a runtime that goes down – it tells that it was aborted.
+/// A started probe. Dropped without an end – by a panic, a cancellation, a runtime that goes down – it tells that it was aborted.
 pub(crate) struct Pending {
     endpoint: SocketAddr,
     probe: ProbeId,
@@ -21,7 +21,7 @@ impl Pending {
         }
     }
 
-    /// Tells how the test ended.
+    /// Tells how the probe ended.
     pub(crate) fn end(mut self, outcome: Result<Finding, ProbeFailure>) {
         self.tell(outcome);
     }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_test_tells_once() {
+    fn an_ended_probe_tells_once() {
         let (pending, told) = pending();
         pending.end(Err(ProbeFailure::Refused { detail: "x".into() }));
         let told = told.lock().unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_whose_task_panics_tells_that_it_was_aborted() {
+    fn a_probe_whose_task_panics_tells_that_it_was_aborted() {
         let (pending, told) = pending();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let joined = runtime.block_on(runtime.spawn(async move {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_whose_task_never_ran_tells_that_it_was_aborted() {
+    fn a_probe_whose_task_never_ran_tells_that_it_was_aborted() {
         let (pending, told) = pending();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.spawn(async move {

@@ -1,4 +1,4 @@
-//! The handle on active tests: starts them, stops them all.
+//! The handle on probes: starts them, stops them all.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use tokio_util::task::TaskTracker;
 
 use crate::kept::Kept;
 use crate::pending::Pending;
-use crate::test::Test;
+use crate::probe::Probe;
 
-/// Tests under way at the most: twice the endpoints that the core knows by default. One more is aborted at once.
-const TESTS_MAX: usize = 1024;
+/// Probes under way at the most: twice the endpoints that the core knows by default. One more is aborted at once.
+const PROBES_MAX: usize = 1024;
 
 /// What a [`Prober`] is built from.
 #[derive(Clone, Debug)]
 pub struct ProbeConfig {
-    /// Where the tests run: the control plane's runtime, with its IO and time enabled.
+    /// Where the probes run: the control plane's runtime, with its IO and time enabled.
     pub runtime: Handle,
 }
 
-/// Starts active tests, a task each.
+/// Starts probes, a task each.
 pub struct Prober {
     runtime: Handle,
     trust: Arc<Trust>,
     sink: Sink,
     kept: Arc<Kept>,
-    tests: TaskTracker,
+    running: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -41,30 +41,30 @@ impl Prober {
             trust,
             sink,
             kept: Arc::default(),
-            tests: TaskTracker::new(),
+            running: TaskTracker::new(),
             stop: CancellationToken::new(),
         }
     }
 
-    /// Starts a test and returns at once. Exactly one `ProbeSucceeded` or `ProbeFailed` ends it.
+    /// Starts a probe and returns at once. Exactly one `ProbeSucceeded` or `ProbeFailed` ends it.
     pub fn start(&self, start: StartProbe) {
         let pending = Pending::new(start.endpoint, start.probe, Arc::clone(&self.sink));
-        if self.tests.len() >= TESTS_MAX {
-            tracing::debug!(endpoint = %start.endpoint, TESTS_MAX, "too many probes under way: this one is aborted");
+        if self.running.len() >= PROBES_MAX {
+            tracing::debug!(endpoint = %start.endpoint, PROBES_MAX, "too many probes under way: this one is aborted");
             return;
         }
-        let test = Test::new(start, Arc::clone(&self.trust), Arc::clone(&self.kept));
+        let probe = Probe::new(start, Arc::clone(&self.trust), Arc::clone(&self.kept));
         let stop = self.stop.clone();
-        self.runtime.spawn(self.tests.track_future(async move {
+        self.runtime.spawn(self.running.track_future(async move {
             // Owned by the task before its first poll, so that a task that never runs is told as well.
             let pending = pending;
-            if let Some(outcome) = stop.run_until_cancelled(test.run()).await {
+            if let Some(outcome) = stop.run_until_cancelled(probe.run()).await {
                 pending.end(outcome);
             }
         }));
     }
 
-    /// Cancels all tests, each of which tells that it was aborted, and closes kept connections. Later starts are aborted at once.
+    /// Cancels all probes, each of which tells that it was aborted, and closes kept connections. Later starts are aborted at once.
     pub fn stop(&self) {
         self.stop.cancel();
         self.kept.close_all();

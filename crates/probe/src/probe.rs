@@ -1,9 +1,9 @@
-//! The course of one test.
+//! The course of one probe.
 //!
 //! A kept connection is asked first, where it will do. Else a new one is made and the server is asked as the anonymous;
 //! only if it asks for more (401, 403) the node's credential is shown: a token in a second request on the same
 //! connection, a client certificate on a second connection. A server that once asked for more is shown the credential at once
-//! the next time, which TLS does not do before the server is verified. Without a CA the test ends with the handshake.
+//! the next time, which TLS does not do before the server is verified. Without a CA the probe ends with the handshake.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::judge::{Reply, asks_for_more, judge};
 use crate::kept::Kept;
 use crate::link::{Link, open_tls};
 
-pub(crate) struct Test {
+pub(crate) struct Probe {
     start: StartProbe,
     trust: Arc<Trust>,
     kept: Arc<Kept>,
@@ -31,12 +31,12 @@ struct Heard {
     connect: Option<Duration>,
 }
 
-impl Test {
+impl Probe {
     pub(crate) fn new(start: StartProbe, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
         Self { start, trust, kept }
     }
 
-    /// Runs the test to its end, which its limits bound: at most three connections with an exchange or two each.
+    /// Runs the probe to its end, which its limits bound: at most three connections with an exchange or two each.
     pub(crate) async fn run(self) -> Result<Finding, ProbeFailure> {
         let began = Instant::now();
         let outcome = if self.trust.has_ca() {
