@@ -55,3 +55,37 @@ impl Caller {
         Ok(self.ask(path).await?.into_body().collect().await?.to_bytes())
     }
 }
+
+/// The canary: what the other tests ask through jackline is there without it, too.
+#[tokio::test]
+async fn a_caller_and_an_apiserver_understand_each_other() {
+    use crate::apiserver::{HALF, byte};
+
+    let cluster = Cluster::new();
+    let server = cluster.server().await;
+    cluster.tell(&[server.address]);
+    let mut caller = Caller::connect(&cluster, server.address)
+        .await
+        .expect("a connection");
+    assert_eq!(caller.read("/readyz").await.expect("an answer"), "ok");
+    let slices = caller
+        .read("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")
+        .await
+        .expect("an answer");
+    let slices: serde_json::Value = serde_json::from_slice(&slices).expect("JSON");
+    assert_eq!(slices["items"][0]["ports"][0]["port"], server.address.port());
+    server.release();
+    let download = caller.read("/download").await.expect("an answer");
+    assert_eq!(download.len(), 2 * HALF);
+    assert!(
+        download
+            .iter()
+            .enumerate()
+            .all(|(position, got)| *got == byte(position))
+    );
+    let stranger = Cluster::new();
+    assert!(
+        Caller::connect(&stranger, server.address).await.is_err(),
+        "another cluster's CA"
+    );
+}

@@ -1,9 +1,8 @@
 //! A node: a folder with a configuration, and `jackline run` in it, which can be killed and started again.
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 
 use jackline_agent::status::{NodeState, Status};
 use rustix::process::{Pid, Signal, kill_process};
@@ -110,13 +109,6 @@ impl Node {
     pub(crate) async fn attached(&self) -> Status {
         self.status_when("attached", |status| status.state == NodeState::Attached)
             .await
-    }
-
-    /// Where clients connect.
-    pub(crate) async fn listener(&self) -> SocketAddr {
-        self.status_when("listening", |status| !status.listen.is_empty())
-            .await
-            .listen[0]
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
