@@ -223,7 +223,11 @@ pub struct Listing {
 
 impl From<SocketAddr> for Listing {
     fn from(address: SocketAddr) -> Self {
-        Self { ip: address.ip(), port: Some(address.port()), zone: None }
+        Self {
+            ip: address.ip(),
+            port: Some(address.port()),
+            zone: None,
+        }
     }
 }
 

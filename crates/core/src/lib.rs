@@ -1,18 +1,54 @@
 //! The decision core of jackline: which apiservers are known, which are good, which comes first, what to do next.
+//!
+//! A pure library. No clock, no IO, no chance but a seed: facts go in as [`Event`]s, commands come out as
+//! [`Action`]s, and [`Policy::step`] is the only mutation. The same core runs in the agent, in tests and in the
+//! simulator, and a journal of events is a replay.
+//!
+//! # The laws, and where they live
+//!
+//! | family | says | module |
+//! |---|---|---|
+//! | M | what is known, and what it takes to forget it | `membership` |
+//! | H | what a test or a session's fate says of an endpoint | `health`, `witness` |
+//! | S | which endpoint comes first | [`selection`] |
+//! | R | the node's own state; when what is tried | `recovery` |
+//! | D | which sessions are moved, when, how gently | `moving` |
+//! | P | what is remembered, and how ages are counted | `persistence` |
+//!
+//! Standing (what sources say), health (what tests say) and administration (what the operator says) are three
+//! types and never one list of states. What must always hold is numbered in [`invariants`].
+//!
+//! # The map
+//!
+//! `event` → `policy` (writes the fact down, then decides in a fixed order) → the families → `action`, and
+//! `view` makes the one published [`Snapshot`].
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 mod action;
+mod canonical;
+mod chance;
+mod endpoint;
 mod event;
+pub mod health;
+pub mod invariants;
+pub mod membership;
+pub mod moving;
+pub mod persistence;
 mod policy;
+pub mod recovery;
 pub mod selection;
 mod settings;
 mod snapshot;
+mod source;
 mod time;
+mod view;
+pub mod witness;
 
 pub use action::*;
+pub use canonical::Canonical;
 pub use event::*;
 pub use policy::{Policy, Timer};
 pub use settings::*;

@@ -1,10 +1,108 @@
 //! S: which endpoint comes first. Pure; also called by the data plane on the published snapshot.
 
-use crate::snapshot::{Class, EndpointView, Snapshot};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::chance::mix;
+use crate::endpoint::Endpoint;
+use crate::policy::Policy;
+use crate::snapshot::{Class, EndpointView, Health, Snapshot, Standing};
 
 /// The endpoints that a client may be connected to, best first (S1, S2, S6): all but impostors (H8).
 ///
 /// Archived and unreachable ones are among them, at the end: nobody ready is not a reason to refuse (S6).
 pub fn candidates(snapshot: &Snapshot) -> impl Iterator<Item = &EndpointView> {
-    snapshot.endpoints.iter().filter(|endpoint| endpoint.class != Class::Impostor)
+    snapshot
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.class != Class::Impostor)
+}
+
+/// S1's order as a key: less is better. S2 breaks the tie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    class: Class,
+    suspected: bool,
+    only_configured: bool,
+    other_zone: bool,
+    not_local: bool,
+    weight: Reverse<u64>,
+}
+
+/// S1: the class that standing, health and administration make together.
+pub(crate) fn class_of(endpoint: &Endpoint, standing: Standing) -> Class {
+    let judgement = &endpoint.judgement;
+    let by_health = match judgement.health {
+        _ if endpoint.membership.hint => Class::Hint,
+        Health::Impostor => Class::Impostor,
+        _ if judgement.doubt.is_some() => Class::Unverified,
+        _ if !endpoint.serves_api() => Class::NoApi,
+        Health::Unreachable => Class::Unreachable,
+        _ if standing == Standing::Archived => Class::Archived,
+        Health::Ready if standing == Standing::Listed => Class::ReadyListed,
+        Health::Ready => Class::ReadyRetained,
+        Health::Alive => Class::Alive,
+        Health::Unknown => Class::Unknown,
+        Health::NotReady => Class::NotReady,
+    };
+    match endpoint.drain {
+        Some(_) => by_health.max(Class::Draining),
+        None => by_health,
+    }
+}
+
+/// S2: rendezvous hashing (Thaler, Ravishankar 1996): each node has a stable order of its own.
+pub(crate) fn weight(node: &str, address: SocketAddr) -> u64 {
+    let mut hash = fnv(0xCBF2_9CE4_8422_2325, node.as_bytes());
+    hash = match address.ip() {
+        IpAddr::V4(ip) => fnv(hash, &ip.octets()),
+        IpAddr::V6(ip) => fnv(hash, &ip.octets()),
+    };
+    mix(fnv(hash, &address.port().to_be_bytes()))
+}
+
+/// FNV-1a.
+fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+impl Policy {
+    pub(crate) fn rank(&self, address: SocketAddr, endpoint: &Endpoint) -> Rank {
+        self.rank_as(address, endpoint, endpoint.membership.standing)
+    }
+
+    /// The rank that `endpoint` would have with this standing.
+    pub(crate) fn rank_as(&self, address: SocketAddr, endpoint: &Endpoint, standing: Standing) -> Rank {
+        let settings = &self.settings;
+        let zone = &endpoint.membership.zone;
+        Rank {
+            class: class_of(endpoint, standing),
+            suspected: endpoint.is_suspected(),
+            only_configured: !endpoint.membership.told_by_cluster,
+            other_zone: settings.zone.is_some() && zone.is_some() && settings.zone != *zone,
+            not_local: settings.prefer_local && !settings.local.contains(&address.ip()),
+            weight: Reverse(weight(&settings.node, address)),
+        }
+    }
+
+    /// All endpoints, best first.
+    pub(crate) fn ordered(&self) -> Vec<SocketAddr> {
+        let mut ranked: Vec<_> = self
+            .endpoints
+            .iter()
+            .map(|(&address, endpoint)| (self.rank(address, endpoint), address))
+            .collect();
+        ranked.sort();
+        ranked.into_iter().map(|(_, address)| address).collect()
+    }
+
+    /// Whether some other endpoint is ready and not being drained.
+    pub(crate) fn another_is_ready(&self, address: SocketAddr) -> bool {
+        self.endpoints
+            .iter()
+            .any(|(&other, endpoint)| other != address && endpoint.is_ready() && endpoint.drain.is_none())
+    }
 }

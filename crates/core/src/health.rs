@@ -1,0 +1,459 @@
+//! H: what a test or a session's fate says of an endpoint. The tests themselves are the shell's.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::action::{Action, ProbeLimits};
+use crate::endpoint::{Doubt, Judgement, Outstanding};
+use crate::event::{Answer, Depth, Finding, Phase, ProbeFailure, ProbeId, Untrusted};
+use crate::policy::Policy;
+use crate::snapshot::{Capability, Health};
+use crate::{Level, Timestamp};
+
+/// Good answers in a row that lift an endpoint back to ready while another one is (H4).
+pub const RISE: u8 = 2;
+/// Bad ends in a row that let an endpoint fall (H4).
+pub const FALL: u8 = 2;
+/// The pace of probes under suspicion, and of an endpoint on its way up (H7).
+pub const BURST_EVERY: Duration = Duration::from_millis(250);
+/// How long an endpoint on its way up is looked at closely.
+pub const COMING_UP_FOR: Duration = Duration::from_secs(60);
+/// An endpoint that has been ready for this long has not flapped (H4).
+pub const STEADY_AFTER: Duration = Duration::from_secs(300);
+/// A not-ready whose cause may be shared must stay the only one for this long before sessions move (H2, S5).
+pub const SHARED_CAUSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The usual limits of a probe.
+pub const USUAL_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_secs(2),
+    tls: Duration::from_secs(3),
+    http: Duration::from_secs(6),
+};
+/// The limits of a probe while isolated: a connect is given up within R1's cap and tried anew.
+pub const ISOLATED_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_millis(800),
+    tls: Duration::from_secs(2),
+    http: Duration::from_secs(6),
+};
+/// The least limits of a probe under suspicion (D4): two of them pass within a second.
+pub const SHORT_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_millis(400),
+    tls: Duration::from_millis(400),
+    http: Duration::from_millis(1000),
+};
+
+/// The limits under suspicion for an endpoint whose answers usually take `usual`.
+pub(crate) fn short_limits(usual: Duration) -> ProbeLimits {
+    let stretched = (usual * 4).min(Duration::from_secs(1));
+    ProbeLimits {
+        connect: SHORT_LIMITS.connect.max(stretched),
+        tls: SHORT_LIMITS.tls.max(stretched),
+        http: SHORT_LIMITS.http,
+    }
+}
+
+/// What a probe's end says, without its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    Ready,
+    Alive,
+    NotReady,
+    /// Refused, reset, or nonsense.
+    Refused,
+    TimedOut,
+    /// A certificate that does not verify; nobody else's has been seen to verify since.
+    Unverified,
+    /// The same, and a witness verifies (H8).
+    Impostor,
+    /// The same, but the certificate is only out of its dates.
+    Dated,
+}
+
+/// H4: the whole table of health. `enough`: as much of this evidence as the thresholds ask for.
+pub(crate) fn health_after(health: Health, evidence: Evidence, enough: bool) -> Health {
+    match (health, evidence) {
+        (Health::Unknown | Health::Ready, Evidence::Ready) => Health::Ready,
+        (_, Evidence::Ready) if enough => Health::Ready,
+        (Health::Ready, Evidence::Alive | Evidence::NotReady) if !enough => Health::Ready,
+        (_, Evidence::Alive) => Health::Alive,
+        (_, Evidence::NotReady) => Health::NotReady,
+        (Health::Ready | Health::Alive | Health::NotReady, Evidence::Refused | Evidence::TimedOut)
+            if !enough =>
+        {
+            health
+        }
+        (_, Evidence::Refused | Evidence::TimedOut | Evidence::Dated) => Health::Unreachable,
+        (_, Evidence::Unverified) => Health::Unknown,
+        (_, Evidence::Impostor) => Health::Impostor,
+        (health, Evidence::Ready) => health,
+    }
+}
+
+impl Policy {
+    /// The probe that ended, if it is the one that is waited for. A late or foreign one says nothing.
+    fn end_probe(&mut self, address: SocketAddr, probe: ProbeId) -> Option<Outstanding> {
+        let now = self.now;
+        let endpoint = self.endpoints.get_mut(&address)?;
+        let outstanding = endpoint
+            .probing
+            .outstanding
+            .filter(|outstanding| outstanding.probe == probe)?;
+        endpoint.probing.outstanding = None;
+        endpoint.judgement.last_probe = Some(now);
+        self.changed = true;
+        Some(outstanding)
+    }
+
+    /// A probe got an answer.
+    pub(crate) fn take_finding(
+        &mut self,
+        address: SocketAddr,
+        probe: ProbeId,
+        finding: Finding,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(outstanding) = self.end_probe(address, probe) else {
+            return;
+        };
+        self.node.local_fault = None;
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        judgement.depth = Some(finding.depth);
+        if let Some(connect) = finding.connect {
+            judgement.connect_usual = usual(judgement.connect_usual, connect);
+        }
+        if finding.depth == Depth::Readyz {
+            judgement.verified_at = Some(outstanding.started);
+            endpoint.membership.hint = false;
+        }
+        judgement.doubt = None;
+        judgement.silent_since = None;
+        judgement.short_timeouts = 0;
+        judgement.long_timeouts = 0;
+        judgement.api = match finding.answer {
+            Answer::NoApi => Capability::No,
+            _ => Capability::Yes,
+        };
+        if finding.answer == Answer::Ready {
+            judgement.last_ready = Some(now);
+            if outstanding.fresh && finding.total <= SHORT_LIMITS.http {
+                judgement.proven_at = Some(outstanding.started);
+            }
+        }
+        let (evidence, reason) = describe(&finding);
+        let shutdown = matches!(&finding.answer, Answer::NotReady { failed, .. } if failed.iter().any(|name| name == "shutdown"));
+        judgement.shared_cause =
+            matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
+        judgement.note(evidence, now);
+        let bad = judgement.bad >= FALL;
+        let was_ready = judgement.health == Health::Ready;
+        let as_judged = judgement.bad == 0;
+        self.clear_suspicion(address, outstanding, as_judged);
+        if was_ready && !as_judged {
+            self.raise_suspicion(address, true);
+        }
+        let enough = match evidence {
+            Evidence::Ready => self.may_rise(address),
+            _ => bad || shutdown,
+        };
+        self.judge(address, evidence, enough, reason, actions);
+        if evidence == Evidence::NotReady {
+            self.call_witnesses(address);
+        }
+        self.plan_after_probe(address);
+    }
+
+    /// A probe got no answer that counts.
+    pub(crate) fn take_failure(
+        &mut self,
+        address: SocketAddr,
+        probe: ProbeId,
+        failure: ProbeFailure,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(outstanding) = self.end_probe(address, probe) else {
+            return;
+        };
+        match failure {
+            // H3: our own failures judge the node, never an endpoint.
+            ProbeFailure::Local { fault } => self.take_local_fault(fault, actions),
+            ProbeFailure::Aborted => {}
+            ProbeFailure::Untrusted { cause, detail } => {
+                self.take_doubt(address, outstanding, cause, detail, actions)
+            }
+            ProbeFailure::Refused { detail } => {
+                self.take_bad_end(address, outstanding, Evidence::Refused, detail, actions);
+            }
+            ProbeFailure::Nonsense { detail } => {
+                self.take_bad_end(address, outstanding, Evidence::Refused, detail, actions);
+            }
+            ProbeFailure::TimedOut { phase } => {
+                let words = match phase {
+                    Phase::Connect => "connect timed out",
+                    Phase::Tls => "TLS handshake timed out",
+                    Phase::Http => "answer to /readyz timed out",
+                };
+                self.take_bad_end(
+                    address,
+                    outstanding,
+                    Evidence::TimedOut,
+                    words.to_string(),
+                    actions,
+                );
+            }
+        }
+        self.plan_after_probe(address);
+    }
+
+    fn take_bad_end(
+        &mut self,
+        address: SocketAddr,
+        outstanding: Outstanding,
+        evidence: Evidence,
+        reason: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        judgement.note(evidence, now);
+        let served = matches!(judgement.health, Health::Ready | Health::Alive | Health::NotReady);
+        if evidence == Evidence::TimedOut {
+            judgement.silent_since.get_or_insert(outstanding.started);
+            match outstanding.short {
+                true => judgement.short_timeouts = judgement.short_timeouts.saturating_add(1).min(FALL),
+                false => judgement.long_timeouts = judgement.long_timeouts.saturating_add(1).min(FALL),
+            }
+        } else {
+            judgement.silent_since = None;
+            judgement.short_timeouts = 0;
+            judgement.long_timeouts = 0;
+        }
+        let (short, long, bad) = (judgement.short_timeouts, judgement.long_timeouts, judgement.bad);
+        let enough = match evidence {
+            // H5, D4: a time-out is comparative. Short ones count only against a witness; long ones for themselves.
+            Evidence::TimedOut => (short >= FALL && self.has_witness(address)) || long >= FALL,
+            _ => bad >= FALL,
+        };
+        if served {
+            self.raise_suspicion(address, true);
+            self.call_witnesses(address);
+        }
+        self.judge(address, evidence, enough, reason, actions);
+    }
+
+    /// H8: a certificate that does not verify has all others looked at; what it means is judged in `witness.rs`.
+    fn take_doubt(
+        &mut self,
+        address: SocketAddr,
+        outstanding: Outstanding,
+        cause: Untrusted,
+        detail: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        let since = judgement
+            .doubt
+            .as_ref()
+            .map_or(outstanding.started, |doubt| doubt.since);
+        let first = judgement.doubt.is_none();
+        judgement.doubt = Some(Doubt {
+            since,
+            cause,
+            detail: detail.clone(),
+        });
+        judgement.good = 0;
+        judgement.good_since = None;
+        judgement.proven_at = None;
+        judgement.verified_at = None;
+        judgement.suspicion = None;
+        if first {
+            self.judge(address, Evidence::Unverified, true, detail, actions);
+            self.call_all_witnesses(address);
+        }
+    }
+
+    /// H4: enough good answers, for long enough where it flaps; never held back when nobody else is ready (R4).
+    pub(crate) fn may_rise(&self, address: SocketAddr) -> bool {
+        let Some(endpoint) = self.endpoints.get(&address) else {
+            return false;
+        };
+        let judgement = &endpoint.judgement;
+        !self.another_is_ready(address) || (judgement.good >= RISE && self.damping_end(judgement) <= self.now)
+    }
+
+    /// H4: until when a flapping endpoint must stay good: longer each time, bounded.
+    pub(crate) fn damping_end(&self, judgement: &Judgement) -> Timestamp {
+        let good_since = judgement.good_since.unwrap_or(self.now);
+        match judgement.flaps {
+            0 | 1 => good_since,
+            flaps => {
+                good_since + (Duration::from_secs(1) * (1 << flaps.min(7))).min(self.settings.damping_max)
+            }
+        }
+    }
+
+    /// Applies the table of health and tells of the change with its reason (H9).
+    pub(crate) fn judge(
+        &mut self,
+        address: SocketAddr,
+        evidence: Evidence,
+        enough: bool,
+        reason: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        let was = judgement.health;
+        let is = health_after(was, evidence, enough);
+        let held = evidence == Evidence::Ready && is != Health::Ready;
+        judgement.reason = match held {
+            true => format!("{reason}; held back until it has been good for long enough (H4)"),
+            false if is == was && is == Health::Ready && evidence != Evidence::Ready => {
+                format!("ready until now, but: {reason}")
+            }
+            false => reason,
+        };
+        self.changed = true;
+        if is == was {
+            return;
+        }
+        if was == Health::Ready {
+            judgement.flaps = match now.since(judgement.since) >= STEADY_AFTER {
+                true => 1,
+                false => judgement.flaps.saturating_add(1).min(8),
+            };
+        }
+        judgement.health = is;
+        judgement.since = now;
+        judgement.bad = 0;
+        // What was suspected is proven now, one way or the other.
+        judgement.suspicion = None;
+        endpoint.probing.burst_until = None;
+        judgement.dead_silent = is == Health::Unreachable && evidence == Evidence::TimedOut;
+        let rising = is == Health::NotReady && matches!(was, Health::Unreachable | Health::Unknown);
+        judgement.coming_up_until = rising.then(|| now + COMING_UP_FOR);
+        let level = match is {
+            Health::Ready | Health::Alive | Health::Unknown => Level::Info,
+            _ => Level::Warn,
+        };
+        let text = format!("{}: {}", health_word(is), judgement.reason);
+        self.announce_endpoint(address, level, text, actions);
+        if is == Health::Unreachable {
+            self.free_silent_sessions(address, actions);
+        }
+    }
+
+    /// R4, H4: nobody is ready, so whoever answered well last is usable at once.
+    pub(crate) fn promote_held(&mut self, actions: &mut Vec<Action>) {
+        let waiting: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.judgement.good > 0 && endpoint.judgement.health != Health::Ready)
+            .map(|(&address, _)| address)
+            .collect();
+        for address in waiting {
+            if self.may_rise(address) {
+                let reason = "readyz: 200".to_string();
+                self.judge(address, Evidence::Ready, true, reason, actions);
+            }
+        }
+    }
+}
+
+impl Judgement {
+    /// Counts what came in a row: good answers, and ends that are worse than the present judgement.
+    fn note(&mut self, evidence: Evidence, now: Timestamp) {
+        if evidence == Evidence::Ready {
+            self.good = self.good.saturating_add(1).min(RISE);
+            self.good_since.get_or_insert(now);
+            self.bad = 0;
+            return;
+        }
+        self.good = 0;
+        self.good_since = None;
+        let as_judged = matches!(
+            (evidence, self.health),
+            (Evidence::Alive, Health::Alive) | (Evidence::NotReady, Health::NotReady)
+        );
+        self.bad = if as_judged {
+            0
+        } else {
+            self.bad.saturating_add(1).min(FALL)
+        };
+    }
+}
+
+/// What a finding says, and in words.
+fn describe(finding: &Finding) -> (Evidence, String) {
+    let depth = match finding.depth {
+        Depth::Tcp => "TCP connect accepted; no deeper test possible",
+        Depth::Tls => "TLS handshake done; no CA known, so neither identity nor readiness is tested",
+        Depth::Readyz => "readyz: 200",
+    };
+    match &finding.answer {
+        Answer::Ready => (Evidence::Ready, depth.to_string()),
+        Answer::Alive if finding.authenticated => (
+            Evidence::Alive,
+            "readyz refused even with the node's credential (401/403)".to_string(),
+        ),
+        Answer::Alive => (
+            Evidence::Alive,
+            "readyz refuses the anonymous (401/403) and no credential is at hand".to_string(),
+        ),
+        Answer::NotReady { status, failed } if failed.is_empty() => {
+            (Evidence::NotReady, format!("readyz: {status}"))
+        }
+        Answer::NotReady { status, failed } => (
+            Evidence::NotReady,
+            format!("readyz: {status}, failed: {}", failed.join(", ")),
+        ),
+        Answer::NoApi => (
+            Evidence::NotReady,
+            "serves no API (\"apiserver disabled\"): an etcd-only server".to_string(),
+        ),
+    }
+}
+
+/// H2: names of failed checks whose cause may lie outside the server.
+fn may_be_shared(failed: &[String]) -> bool {
+    !failed.is_empty()
+        && failed
+            .iter()
+            .all(|name| name.starts_with("etcd") || name.starts_with("kms"))
+}
+
+/// The running mean of a duration: an eighth of the newest.
+pub(crate) fn usual(before: Duration, newest: Duration) -> Duration {
+    let newest = newest.min(Duration::from_secs(10));
+    match before.is_zero() {
+        true => newest,
+        false => (before * 7 + newest) / 8,
+    }
+}
+
+/// The word for a health, as everywhere.
+pub(crate) fn health_word(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "unknown",
+        Health::Ready => "ready",
+        Health::Alive => "alive",
+        Health::NotReady => "not-ready",
+        Health::Unreachable => "unreachable",
+        Health::Impostor => "impostor",
+    }
+}

@@ -1,0 +1,520 @@
+//! M: which endpoints are known, and what it takes to forget one.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use crate::Level;
+use crate::action::Action;
+use crate::endpoint::{Absence, Endpoint, Probing};
+use crate::event::{NodeListing, RefreshId, Report, SourceId};
+use crate::policy::Policy;
+use crate::settings::SourceKind;
+use crate::snapshot::{Health, SourceState, Standing};
+
+/// Endpoints taken from one report at most; the rest is dropped and told.
+pub const REPORT_MAX: usize = 512;
+
+/// A fact that bears on an endpoint's standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Some source's report has it.
+    Listed,
+    /// No source's current report has it any more.
+    Unlisted,
+    /// Its absence is proven by M3 (or, for a name's address, by M4).
+    AbsenceProven,
+    /// It is archived, but verifies and is ready after all.
+    Proven,
+    /// A report failed, timed out, was empty, or answered an older question without it.
+    NothingSaid,
+}
+
+/// M1–M5: the whole table of standing.
+pub(crate) fn standing_after(standing: Standing, told: Told) -> Standing {
+    match (standing, told) {
+        // M1: what any source lists is listed, whatever it was.
+        (_, Told::Listed) => Standing::Listed,
+        // M2: failure is not absence.
+        (standing, Told::NothingSaid) => standing,
+        // M3: absence is not removal.
+        (Standing::Listed | Standing::Retained, Told::Unlisted) => Standing::Retained,
+        (Standing::Listed | Standing::Retained, Told::AbsenceProven) => Standing::Archived,
+        // The proof of absence was overtaken.
+        (Standing::Archived | Standing::Retained, Told::Proven) => Standing::Retained,
+        (Standing::Listed, Told::Proven) => Standing::Listed,
+        // M5: archived endpoints are remembered.
+        (Standing::Archived, Told::Unlisted | Told::AbsenceProven) => Standing::Archived,
+    }
+}
+
+impl Policy {
+    /// Whether nobody lists it but other balancers' old files: these must not keep for ever what is proven gone (M6).
+    pub(crate) fn is_only_imported(&self, endpoint: &Endpoint) -> bool {
+        let imported = |&id: &SourceId| {
+            self.source(id)
+                .is_some_and(|source| source.kind == SourceKind::Import)
+        };
+        endpoint.membership.listed_by.iter().all(imported)
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.endpoints.len() < self.settings.endpoints_max
+    }
+
+    /// M1, M2: a source's complete answer replaces its own earlier one; an answer to an older question only adds.
+    pub(crate) fn take_report(
+        &mut self,
+        id: SourceId,
+        order: (RefreshId, u32),
+        report: Report,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(source) = self.source(id) else { return };
+        let kind = source.kind;
+        // M2: an empty answer knows nothing. A Node source's word is in its Nodes.
+        let (addresses, dropped) = self.addresses(&report);
+        let empty = addresses.is_empty() && report.nodes.is_empty();
+        let newer = order >= source.order;
+        // M6: an answer that nobody verified adds, and takes nothing away.
+        let whole = newer && !empty && (report.verified || !kind.needs_server());
+        let mut note = report.note.clone();
+        if dropped > 0 {
+            note = format!(
+                "{note}{}{dropped} addresses left out",
+                if note.is_empty() { "" } else { "; " }
+            );
+        }
+        self.source_answered(id, order, &report, empty, note, actions);
+        if kind == SourceKind::Nodes {
+            self.take_nodes(&report.nodes, whole);
+            return;
+        }
+        let before = self
+            .source(id)
+            .map(|source| source.current.clone())
+            .unwrap_or_default();
+        for listing in &addresses {
+            self.add(listing.0, listing.1.clone(), id, order, actions);
+        }
+        let listed_now = |address: &SocketAddr| {
+            self.endpoints
+                .get(address)
+                .is_some_and(|e| e.membership.listed_by.contains(&id))
+        };
+        let now_listed: BTreeSet<SocketAddr> = addresses
+            .into_iter()
+            .map(|(address, _)| address)
+            .filter(listed_now)
+            .collect();
+        let current = match whole {
+            true => now_listed.clone(),
+            false => before.union(&now_listed).copied().collect(),
+        };
+        if let Some(source) = self.source_mut(id) {
+            source.current = current;
+            if whole {
+                source.order = order;
+            }
+        }
+        if whole {
+            for &gone in before.difference(&now_listed) {
+                self.unlist(gone, id, actions);
+            }
+            self.note_absences(id, kind, order, &now_listed);
+        }
+    }
+
+    /// M7: the addresses of a report; a missing port is that of a listed endpoint or of the settings, never invented.
+    fn addresses(&self, report: &Report) -> (Vec<(SocketAddr, Option<String>)>, usize) {
+        let mut taken: Vec<(SocketAddr, Option<String>)> = Vec::new();
+        let mut dropped = 0;
+        for listing in &report.endpoints {
+            let port = listing
+                .port
+                .or_else(|| self.port_for(listing.ip))
+                .or(self.settings.port);
+            match port {
+                Some(port) if port != 0 && !listing.ip.is_unspecified() && taken.len() < REPORT_MAX => {
+                    taken.push((SocketAddr::new(listing.ip, port), listing.zone.clone()));
+                }
+                _ => dropped += 1,
+            }
+        }
+        (taken, dropped)
+    }
+
+    /// The port of the endpoint at `ip`, else of any listed one.
+    fn port_for(&self, ip: IpAddr) -> Option<u16> {
+        let at_ip = self.endpoints.keys().find(|address| address.ip() == ip);
+        let listed = || {
+            self.endpoints
+                .iter()
+                .find(|(_, endpoint)| endpoint.membership.standing == Standing::Listed)
+                .map(|(address, _)| address)
+        };
+        at_ip.or_else(listed).map(|address| address.port())
+    }
+
+    /// What a report adds counts always (M2), also from a source that may only add (M6).
+    fn add(
+        &mut self,
+        address: SocketAddr,
+        zone: Option<String>,
+        id: SourceId,
+        order: (RefreshId, u32),
+        actions: &mut Vec<Action>,
+    ) {
+        if !self.endpoints.contains_key(&address) {
+            if !self.has_room() && !self.make_room() {
+                return;
+            }
+            self.endpoints.insert(address, Endpoint::new(self.now));
+        }
+        let Some(source) = self.source(id) else { return };
+        let (name, kind) = (source.name.clone(), source.kind);
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let before_archived = endpoint.membership.archived.is_some();
+        let membership = &mut endpoint.membership;
+        let first = membership.listed_by.is_empty();
+        let new = membership.listed_by.insert(id);
+        membership.last_seen = Some(now);
+        membership.hint = false;
+        membership.told_by_cluster |= kind.speaks_for_the_cluster();
+        if zone.is_some() {
+            membership.zone = zone;
+        }
+        match kind {
+            SourceKind::Kubernetes => {
+                membership.listed_at = membership.listed_at.max(order);
+                membership.unlisted = None;
+            }
+            SourceKind::Registration => membership.unresolved = None,
+            _ => {}
+        }
+        membership.tell(match (kind, before_archived) {
+            (SourceKind::Import, true) => Told::NothingSaid,
+            _ => Told::Listed,
+        });
+        if first {
+            membership.seen_by.clear();
+        }
+        if !membership.seen_by.contains(&name) {
+            membership.seen_by.push(name.clone());
+            membership.seen_by.sort();
+        }
+        if new {
+            // H7: a new word about an endpoint is worth a test at once.
+            endpoint.probing.next = Some(now);
+            self.remember();
+            let again = if before_archived { "listed again" } else { "listed" };
+            self.announce_endpoint(address, Level::Info, format!("{again} by {name}"), actions);
+        }
+    }
+
+    /// M3: an endpoint that was listed and is no longer becomes retained, and is looked at once.
+    fn unlist(&mut self, address: SocketAddr, id: SourceId, actions: &mut Vec<Action>) {
+        let name = self
+            .source(id)
+            .map(|source| source.name.clone())
+            .unwrap_or_default();
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.membership.listed_by.remove(&id);
+        let retained = endpoint.membership.listed_by.is_empty();
+        if retained {
+            endpoint.membership.tell(Told::Unlisted);
+        }
+        let text = match retained {
+            true => format!("no longer listed by {name}; retained (M3)"),
+            false => format!("no longer listed by {name}; listed by others"),
+        };
+        self.suspect(address, false);
+        self.remember();
+        self.announce_endpoint(address, Level::Info, text, actions);
+    }
+
+    /// M3, M4: the answer to a question asked after the last one that had it says that it is absent.
+    fn note_absences(
+        &mut self,
+        id: SourceId,
+        kind: SourceKind,
+        order: (RefreshId, u32),
+        listed: &BTreeSet<SocketAddr>,
+    ) {
+        let attached = self.attached_clock.now();
+        let name = self
+            .source(id)
+            .map(|source| source.name.clone())
+            .unwrap_or_default();
+        for (_, endpoint) in self
+            .endpoints
+            .iter_mut()
+            .filter(|(address, _)| !listed.contains(address))
+        {
+            let membership = &mut endpoint.membership;
+            match kind {
+                SourceKind::Kubernetes if order > membership.listed_at => {
+                    membership.unlisted = Absence::told(membership.unlisted, attached);
+                }
+                SourceKind::Registration if membership.seen_by.contains(&name) => {
+                    membership.unresolved = Absence::told(membership.unresolved, attached);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// M3a: the Nodes that exist. `whole`: those that are not among them do not.
+    fn take_nodes(&mut self, nodes: &[NodeListing], whole: bool) {
+        for node in nodes {
+            self.take_node(&node.name, Some(node));
+        }
+        if whole {
+            let gone: BTreeSet<String> = self
+                .endpoints
+                .values()
+                .filter_map(|endpoint| endpoint.membership.node.clone())
+                .filter(|name| !nodes.iter().any(|node| node.name == *name))
+                .collect();
+            for name in gone {
+                self.take_node(&name, None);
+            }
+        }
+    }
+
+    /// M3a: one Node exists, or does not. It speaks only of endpoints that it is, or once was, tied to.
+    pub(crate) fn take_node(&mut self, name: &str, node: Option<&NodeListing>) {
+        let attached = self.attached_clock.now();
+        let mut remembered = false;
+        for (address, endpoint) in &mut self.endpoints {
+            let membership = &mut endpoint.membership;
+            let has = node.is_some_and(|node| node.control_plane && node.addresses.contains(&address.ip()));
+            if has {
+                if membership.node.as_deref() != Some(name) {
+                    membership.node = Some(name.to_string());
+                    remembered = true;
+                }
+                if let Some(zone) = node.and_then(|node| node.zone.clone()) {
+                    membership.zone = Some(zone);
+                }
+                membership.node_gone = None;
+            } else if membership.node.as_deref() == Some(name) {
+                membership.node_gone = Absence::told(membership.node_gone, attached);
+            }
+        }
+        match remembered {
+            true => self.remember(),
+            false => self.changed = true,
+        }
+    }
+
+    /// An archived endpoint that answered in a storm: one of the cluster's again where nobody else is ready, else left alone.
+    pub(crate) fn revive(&mut self, actions: &mut Vec<Action>) {
+        let answered: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.membership.standing == Standing::Archived && endpoint.is_ready())
+            .map(|(&address, _)| address)
+            .collect();
+        for address in answered {
+            if self.another_is_ready(address) {
+                self.set_aside(address);
+                continue;
+            }
+            let soon = self.now + crate::health::BURST_EVERY;
+            if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                let listed = !endpoint.membership.listed_by.is_empty();
+                endpoint
+                    .membership
+                    .tell(if listed { Told::Listed } else { Told::Proven });
+                endpoint.membership.unlisted = None;
+                endpoint.membership.node_gone = None;
+                endpoint.membership.unresolved = None;
+                endpoint.probing.next.get_or_insert(soon);
+            }
+            self.remember();
+            self.announce_endpoint(
+                address,
+                Level::Info,
+                "retained again: it is ready, and the only one".to_string(),
+                actions,
+            );
+        }
+    }
+
+    /// M5: an archived endpoint is not tested while attached, so an old judgement must not count for it.
+    fn set_aside(&mut self, address: SocketAddr) {
+        let now = self.now;
+        if let Some(endpoint) = self.endpoints.get_mut(&address) {
+            endpoint.probing = Probing::default();
+            let judgement = &mut endpoint.judgement;
+            judgement.health = Health::Unknown;
+            judgement.since = now;
+            judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            judgement.good = 0;
+            judgement.good_since = None;
+            judgement.suspicion = None;
+        }
+        self.changed = true;
+    }
+
+    /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
+    pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
+        let proven: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(address, endpoint)| {
+                endpoint.membership.standing != Standing::Archived
+                    && self.is_only_imported(endpoint)
+                    && self.absence_proven(endpoint)
+                    && self.another_is_ready(**address)
+            })
+            .map(|(&address, _)| address)
+            .collect();
+        let attached = self.attached_clock.now();
+        for address in proven {
+            if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                endpoint.membership.tell(Told::AbsenceProven);
+                endpoint.membership.archived = Some(attached);
+            }
+            self.set_aside(address);
+            self.remember();
+            let text = "archived: proven gone for the grace period while another is ready (M3)".to_string();
+            self.announce_endpoint(address, Level::Info, text, actions);
+        }
+        self.bound_archive(actions);
+    }
+
+    /// Whether the reports prove that the endpoint is gone for good.
+    pub(crate) fn absence_proven(&self, endpoint: &Endpoint) -> bool {
+        let membership = &endpoint.membership;
+        let lasted = |absence: Option<Absence>, least: Duration| {
+            absence.is_some_and(|absence| absence.lasted() >= least)
+        };
+        let grace = self.settings.grace;
+        // M4: only DNS ever told it, DNS does not any more, and it is not ready.
+        let only_resolved = !membership.told_by_cluster
+            && !membership.seen_by.is_empty()
+            && membership
+                .seen_by
+                .iter()
+                .all(|name| self.kind_of(name) == Some(SourceKind::Registration));
+        if only_resolved && !endpoint.is_ready() && lasted(membership.unresolved, grace) {
+            return true;
+        }
+        match membership.node {
+            // M3: both must have it no more.
+            Some(_) => lasted(membership.unlisted, grace) && lasted(membership.node_gone, grace),
+            // M3: no Node source speaks of it, so absence must last much longer.
+            None => lasted(membership.unlisted, self.settings.unwitnessed_grace),
+        }
+    }
+
+    /// M5: the archive is bounded in count and age.
+    fn bound_archive(&mut self, actions: &mut Vec<Action>) {
+        let attached = self.attached_clock.now();
+        let mut archived: Vec<_> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| {
+                endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0
+            })
+            .filter_map(|(&address, endpoint)| Some((endpoint.membership.archived?, address)))
+            .collect();
+        archived.sort();
+        let excess = archived.len().saturating_sub(self.settings.archive_max);
+        for (index, (since, address)) in archived.into_iter().enumerate() {
+            if index < excess || attached.since(since) >= self.settings.archive_age {
+                self.forget(address);
+                self.remember();
+                self.announce_endpoint(
+                    address,
+                    Level::Info,
+                    "forgotten: archived for long (M5)".to_string(),
+                    actions,
+                );
+            }
+        }
+    }
+
+    /// Room for a new endpoint, at the cost of the oldest archived one.
+    fn make_room(&mut self) -> bool {
+        let oldest = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| {
+                endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0
+            })
+            .min_by_key(|(_, endpoint)| endpoint.membership.archived)
+            .map(|(&address, _)| address);
+        oldest.is_some_and(|address| self.forget(address))
+    }
+
+    /// Lets go of an archived endpoint (M5).
+    fn forget(&mut self, address: SocketAddr) -> bool {
+        for source in &mut self.sources {
+            source.current.remove(&address);
+        }
+        self.endpoints.remove(&address).is_some()
+    }
+
+    /// Whether the source of this name speaks for the cluster; one that is no longer configured counts as such.
+    pub(crate) fn is_of_the_cluster(&self, name: &str) -> bool {
+        self.kind_of(name).is_none_or(SourceKind::speaks_for_the_cluster)
+    }
+
+    fn kind_of(&self, name: &str) -> Option<SourceKind> {
+        self.settings
+            .sources
+            .iter()
+            .find(|spec| spec.name == name)
+            .map(|spec| spec.kind)
+    }
+
+    /// The state of a source after an answer.
+    fn source_answered(
+        &mut self,
+        id: SourceId,
+        order: (RefreshId, u32),
+        report: &Report,
+        empty: bool,
+        note: String,
+        actions: &mut Vec<Action>,
+    ) {
+        let now = self.now;
+        self.changed = true;
+        let Some(source) = self.source_mut(id) else { return };
+        let was = source.state;
+        source.state = if empty {
+            SourceState::Empty
+        } else {
+            SourceState::Good
+        };
+        source.last_report = Some(now);
+        source.error = None;
+        source.note = note;
+        source.mode = report.mode;
+        if report.mode == crate::Mode::Watch && source.watch.is_none_or(|watch| watch <= order.0) {
+            source.watch = Some(order.0);
+        }
+        if was != source.state {
+            let text = match empty {
+                true => "answers emptily: it knows nothing, nothing is forgotten (M2)".to_string(),
+                false => format!(
+                    "answers: {} endpoints, {} nodes",
+                    report.endpoints.len(),
+                    report.nodes.len()
+                ),
+            };
+            self.announce_source(id, Level::Info, text, actions);
+        }
+    }
+}

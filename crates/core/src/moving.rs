@@ -1,0 +1,318 @@
+//! D: which sessions are moved, when, and how gently. Everything else stays where it is.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::action::{Action, CloseSessions, Pace, Which};
+use crate::endpoint::{Cause, Endpoint, Until};
+use crate::event::{DialFailure, Ending, LocalFault};
+use crate::health::{SHARED_CAUSE_PATIENCE, usual};
+use crate::policy::Policy;
+use crate::recovery::fault_words;
+use crate::snapshot::{Capability, Health, Standing};
+use crate::{Level, Timestamp};
+
+/// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
+pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
+/// A session that has heard nothing for this long after sending is stalled (D4).
+pub const STALL: Duration = Duration::from_secs(1);
+
+impl Policy {
+    // --- what the data plane tells (H3) ---
+
+    pub(crate) fn take_dial_failure(
+        &mut self,
+        address: SocketAddr,
+        failure: DialFailure,
+        actions: &mut Vec<Action>,
+    ) {
+        match failure {
+            DialFailure::Local(fault) => self.take_local_fault(fault, actions),
+            DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
+                if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                    // H3: the dial counts as one bad end; the probe that follows at once decides. D1: it closes nothing.
+                    if failure == DialFailure::Refused {
+                        endpoint.judgement.bad = endpoint.judgement.bad.max(1);
+                    }
+                    endpoint.judgement.good = 0;
+                    endpoint.judgement.good_since = None;
+                }
+                self.suspect(address, true);
+            }
+        }
+    }
+
+    /// H3: what fails on this machine judges the node, never an endpoint.
+    pub(crate) fn take_local_fault(&mut self, fault: LocalFault, actions: &mut Vec<Action>) {
+        let news = self.node.local_fault.is_none_or(|(before, _)| before != fault);
+        self.node.local_fault = Some((fault, self.now));
+        self.changed = true;
+        if news {
+            let text = format!(
+                "this machine fails: {}; no endpoint is judged by it (H3)",
+                fault_words(fault)
+            );
+            self.announce_node(Level::Error, text, actions);
+        }
+    }
+
+    pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_add(1);
+        let judgement = &mut endpoint.judgement;
+        let before = judgement.connect_usual;
+        judgement.connect_usual = usual(before, connect);
+        self.changed |= before != judgement.connect_usual;
+    }
+
+    pub(crate) fn take_answer(&mut self, address: SocketAddr, after: Duration) {
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.traffic.last_progress = Some(now);
+        let judgement = &mut endpoint.judgement;
+        let before = judgement.answer_usual;
+        judgement.answer_usual = usual(before, after);
+        self.changed |= before != judgement.answer_usual;
+    }
+
+    pub(crate) fn take_progress(&mut self, address: SocketAddr) {
+        let (now, pause) = (self.now, self.settings.probe_used);
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let was_in_use = endpoint.is_in_use(now, pause);
+        endpoint.traffic.last_progress = Some(now);
+        if !was_in_use && endpoint.probing.next.is_some_and(|next| next > now + pause) {
+            // H7: in use now, so looked at more often.
+            endpoint.probing.next = Some(now + self.chance.about(pause));
+        }
+    }
+
+    /// D4: a session sent something and heard nothing.
+    pub(crate) fn take_stall(&mut self, address: SocketAddr, actions: &mut Vec<Action>) {
+        let Some(endpoint) = self.endpoints.get(&address) else {
+            return;
+        };
+        let judgement = &endpoint.judgement;
+        match judgement.health == Health::Unreachable && judgement.dead_silent {
+            true => self.free_silent_sessions(address, actions),
+            false => self.suspect(address, true),
+        }
+    }
+
+    pub(crate) fn take_session_end(&mut self, address: SocketAddr, ending: Ending) {
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_sub(1);
+        if endpoint.traffic.sessions == 0 {
+            endpoint.traffic.moving = None;
+        }
+        match ending {
+            // H3: the server's end of a session is a question. A client's, or ours, is none: nobody can slander a server.
+            Ending::Upstream | Ending::UpstreamSilent => self.suspect(address, false),
+            Ending::PeerDead => self.suspect(address, true),
+            Ending::Downstream | Ending::Ours => {}
+        }
+    }
+
+    // --- what is closed ---
+
+    /// D4, H5: sessions that hear nothing from a dead silent peer are closed, while another endpoint has proven itself.
+    pub(crate) fn free_silent_sessions(&mut self, address: SocketAddr, actions: &mut Vec<Action>) {
+        let Some(endpoint) = self.endpoints.get(&address) else {
+            return;
+        };
+        let judgement = &endpoint.judgement;
+        if !judgement.dead_silent
+            || endpoint.traffic.sessions == 0
+            || !self.has_witness(address)
+            || !self.another_is_ready(address)
+        {
+            return;
+        }
+        let silent = judgement
+            .silent_since
+            .map_or(STALL, |since| self.now.since(since));
+        actions.push(Action::CloseSessions(CloseSessions {
+            endpoint: address,
+            which: Which::SilentFor(silent.min(STALL)),
+            pace: Pace::Reset(DEAD_PEER_SPREAD),
+            reason: format!("{address} stays silent while another endpoint answers (D4)"),
+        }));
+    }
+
+    /// D2, R4: moves what must move, and lets stay what may stay again.
+    pub(crate) fn move_sessions(&mut self, actions: &mut Vec<Action>) {
+        let first = self.settled_first();
+        let busy: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.traffic.sessions > 0 || endpoint.traffic.moving.is_some())
+            .map(|(&address, _)| address)
+            .collect();
+        for address in busy {
+            let cause = self.cause_to_move(address, first);
+            let Some(endpoint) = self.endpoints.get_mut(&address) else {
+                continue;
+            };
+            if endpoint.traffic.moving == cause {
+                continue;
+            }
+            let was = core::mem::replace(&mut endpoint.traffic.moving, cause);
+            self.changed = true;
+            match cause {
+                Some(cause) => self.start_move(address, cause, actions),
+                None if was != Some(Cause::NoApi) => actions.push(Action::KeepSessions { endpoint: address }),
+                None => {}
+            }
+        }
+    }
+
+    fn start_move(&mut self, address: SocketAddr, cause: Cause, actions: &mut Vec<Action>) {
+        let wider = 1 + self.settings.fleet_size / 1000;
+        let gently = Pace::Quiet(self.settings.drain_time * wider);
+        let (pace, reason): (Pace, String) = match cause {
+            Cause::NoApi => (
+                Pace::Reset(Duration::ZERO),
+                "it serves no API and another endpoint does (R4)".to_string(),
+            ),
+            Cause::NotReady => (gently, "it is not ready and another endpoint is (D2)".to_string()),
+            Cause::Drain => (gently, "it is being drained by an operator (D2)".to_string()),
+            Cause::Rebalance => (
+                gently,
+                "this node's first choice has been ready for the settling time (D2)".to_string(),
+            ),
+        };
+        self.announce_endpoint(
+            address,
+            Level::Info,
+            format!("its sessions move: {reason}"),
+            actions,
+        );
+        actions.push(Action::CloseSessions(CloseSessions {
+            endpoint: address,
+            which: Which::All,
+            pace,
+            reason,
+        }));
+    }
+
+    /// Why the sessions of `address` should move, if they should. Never away from the only server.
+    fn cause_to_move(&self, address: SocketAddr, first: Option<SocketAddr>) -> Option<Cause> {
+        let endpoint = self.endpoints.get(&address)?;
+        let judgement = &endpoint.judgement;
+        if !self.another_is_ready(address) {
+            // S5: nobody is better, so the cause is shared; nothing moves.
+            return None;
+        }
+        if judgement.api == Capability::No {
+            return Some(Cause::NoApi);
+        }
+        if endpoint.drain.is_some() {
+            return Some(Cause::Drain);
+        }
+        match judgement.health {
+            Health::NotReady => {
+                let on_its_way_back = judgement.good > 0;
+                let moves =
+                    !on_its_way_back && self.has_witness(address) && self.own_cause_at(endpoint) <= self.now;
+                moves.then_some(Cause::NotReady)
+            }
+            Health::Ready => self.rebalances(address, first?).then_some(Cause::Rebalance),
+            // D1, D4: a dead peer's sessions end by the kernel's word or by their own silence.
+            Health::Unknown | Health::Alive | Health::Unreachable | Health::Impostor => None,
+        }
+    }
+
+    /// S5: from when on a not-ready has a cause of its own. One that may be shared (H2) must have been the exception
+    /// among ready ones for a while: servers heal one by one.
+    pub(crate) fn own_cause_at(&self, endpoint: &Endpoint) -> Timestamp {
+        match endpoint.judgement.shared_cause {
+            true => endpoint.judgement.since.max(self.node.since) + SHARED_CAUSE_PATIENCE,
+            false => endpoint.judgement.since,
+        }
+    }
+
+    /// D2: whether sessions of `address` belong to `first`. R4: not for standing alone.
+    fn rebalances(&self, address: SocketAddr, first: SocketAddr) -> bool {
+        let rank = |address: SocketAddr| {
+            self.endpoints
+                .get(&address)
+                .map(|endpoint| self.rank_as(address, endpoint, Standing::Listed))
+        };
+        address != first && rank(first) < rank(address)
+    }
+
+    /// The first choice, once it has been that, and ready, for the settling time.
+    fn settled_first(&self) -> Option<SocketAddr> {
+        let (first, since) = self.settling?;
+        (self.now >= since + self.settings.settling_time).then_some(first)
+    }
+
+    /// Who comes first, and since when.
+    pub(crate) fn settle_first(&mut self) {
+        let first = self.ordered().first().copied().filter(|first| {
+            self.endpoints
+                .get(first)
+                .is_some_and(|e| e.is_ready() && !e.is_suspected() && e.drain.is_none())
+        });
+        let same = self.settling.map(|(address, _)| address) == first;
+        if !same {
+            self.settling = first.map(|first| (first, self.now));
+        }
+    }
+
+    // --- drains (D2) ---
+
+    pub(crate) fn start_drain(
+        &mut self,
+        address: SocketAddr,
+        duration: Option<Duration>,
+        actions: &mut Vec<Action>,
+    ) {
+        let until = duration.map_or(Until::Undrained, |duration| Until::Time(self.now + duration));
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.drain = Some(until);
+        self.changed = true;
+        self.announce_endpoint(
+            address,
+            Level::Info,
+            "draining: asked by an operator".to_string(),
+            actions,
+        );
+    }
+
+    pub(crate) fn end_drain(&mut self, address: SocketAddr, why: &str, actions: &mut Vec<Action>) {
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        if endpoint.drain.take().is_some() {
+            self.changed = true;
+            self.announce_endpoint(address, Level::Info, format!("enabled again: {why}"), actions);
+        }
+    }
+
+    /// A drain ends by itself.
+    pub(crate) fn end_drains(&mut self, actions: &mut Vec<Action>) {
+        let now: Timestamp = self.now;
+        let over: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| matches!(endpoint.drain, Some(Until::Time(until)) if until <= now))
+            .map(|(&address, _)| address)
+            .collect();
+        for address in over {
+            self.end_drain(address, "the drain's time is over", actions);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The snapshot, made from the state; and the lines for people.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::action::{Action, Announcement, Level, Subject};
+use crate::endpoint::Endpoint;
+use crate::event::SourceId;
+use crate::policy::Policy;
+use crate::selection::class_of;
+use crate::snapshot::{Administration, EndpointView, Snapshot, SourceView};
+
+impl Policy {
+    /// The state as others see it.
+    pub(crate) fn view(&self, generation: u64) -> Snapshot {
+        Snapshot {
+            generation,
+            state: self.node.state,
+            state_since: self.node.since,
+            state_reason: self.node.reason.clone(),
+            trust: self.trust.clone(),
+            endpoints: self
+                .ordered()
+                .into_iter()
+                .filter_map(|address| Some(self.endpoint_view(address, self.endpoints.get(&address)?)))
+                .collect(),
+            sources: self.sources.iter().map(source_view).collect(),
+        }
+    }
+
+    fn endpoint_view(&self, address: SocketAddr, endpoint: &Endpoint) -> EndpointView {
+        let judgement = &endpoint.judgement;
+        let standing = endpoint.membership.standing;
+        EndpointView {
+            address,
+            standing,
+            health: judgement.health,
+            administration: match endpoint.drain {
+                Some(_) => Administration::Draining,
+                None => Administration::Enabled,
+            },
+            reason: judgement.reason.clone(),
+            health_since: judgement.since,
+            suspected: endpoint.is_suspected(),
+            api: judgement.api,
+            discovery: judgement.discovery,
+            sources: endpoint.membership.listed_by.iter().copied().collect(),
+            depth: judgement.depth,
+            last_probe: judgement.last_probe,
+            last_ready: judgement.last_ready,
+            zone: endpoint.membership.zone.clone(),
+            class: class_of(endpoint, standing),
+            connect_usual: judgement.connect_usual,
+            answer_usual: judgement.answer_usual,
+        }
+    }
+
+    pub(crate) fn announce_node(&self, level: Level, text: String, actions: &mut Vec<Action>) {
+        actions.push(Action::Announce(Announcement {
+            level,
+            subject: Subject::Node,
+            text,
+        }));
+    }
+
+    pub(crate) fn announce_endpoint(
+        &self,
+        address: SocketAddr,
+        level: Level,
+        text: String,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Announce(Announcement {
+            level,
+            subject: Subject::Endpoint(address),
+            text,
+        }));
+    }
+
+    pub(crate) fn announce_source(
+        &self,
+        source: SourceId,
+        level: Level,
+        text: String,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Announce(Announcement {
+            level,
+            subject: Subject::Source(source),
+            text,
+        }));
+    }
+}
+
+fn source_view(source: &crate::source::Source) -> SourceView {
+    SourceView {
+        name: source.name.clone(),
+        kind: source.kind,
+        state: source.state,
+        mode: source.mode,
+        endpoints: source.current.iter().copied().collect(),
+        last_report: source.last_report,
+        next_refresh: source.next,
+        error: source.error.clone(),
+        note: source.note.clone(),
+    }
+}

@@ -1,0 +1,18 @@
+//! The core, played in virtual time: a family of rules a file.
+
+#[path = "core/determinism.rs"]
+mod determinism;
+#[path = "core/health.rs"]
+mod health;
+#[path = "core/membership.rs"]
+mod membership;
+#[path = "core/moving.rs"]
+mod moving;
+#[path = "core/property.rs"]
+mod property;
+#[path = "core/recovery.rs"]
+mod recovery;
+#[path = "core/selection.rs"]
+mod selection;
+#[path = "core/world.rs"]
+mod world;
