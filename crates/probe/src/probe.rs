@@ -36,7 +36,7 @@ impl Probe {
         Self { start, trust, kept }
     }
 
-    /// Runs the probe to its end, which its limits bound: at most three connections with an exchange or two each.
+    /// Runs the probe to its end, which its limits bound: a kept connection and two new ones at the most, an exchange or two on each.
     pub(crate) async fn run(self) -> Result<Finding, ProbeFailure> {
         let began = Instant::now();
         let outcome = if self.trust.has_ca() {

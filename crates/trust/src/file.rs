@@ -96,6 +96,9 @@ struct Stamp {
     inode: u64,
     length: u64,
     modified: (i64, i64),
+    /// Whose it is and who may read it, for a file that may be read at last; the time of change tells the rest (lists of access).
+    access: (u32, u32, u32),
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -105,6 +108,8 @@ impl Stamp {
             inode: metadata.ino(),
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            access: (metadata.mode(), metadata.uid(), metadata.gid()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
@@ -175,6 +180,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use std::fs::FileTimes;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -247,6 +253,17 @@ mod tests {
         assert!(files.changed(), "it is gone");
         assert!(files.read(&path).is_err());
         assert!(!files.changed(), "still gone");
+    }
+
+    #[test]
+    fn a_file_that_may_be_read_at_last_shows_as_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        write_old(&path, "one");
+        let mut files = Files::default();
+        files.read(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(files.changed());
     }
 
     #[test]

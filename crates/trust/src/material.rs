@@ -72,12 +72,11 @@ impl Material {
             files,
             ..Self::default()
         };
-        if new.same_as(old) {
-            new.generation = old.generation;
+        new.generation = old.generation + u64::from(!new.same_as(old));
+        if new.generation == old.generation && old.presenting.is_some() {
             new.verified.clone_from(&old.verified);
             new.presenting.clone_from(&old.presenting);
         } else {
-            new.generation = old.generation + 1;
             new.build_tls();
         }
         new
