@@ -29,8 +29,9 @@ pub(crate) use lines::Lines;
 /// The longest head of an answer.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// As much of the body of a refusal is read to learn its words.
+/// As much of the body of a refusal is read to learn its words, and for so long.
 const REFUSAL_MAX: usize = 16 * 1024;
+const REFUSAL_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is asked for, and what is accepted as an answer.
 #[derive(Clone, Copy, Debug)]
@@ -217,7 +218,8 @@ async fn refusal(response: Response<Incoming>, until: Instant) -> AskError {
         .and_then(seconds);
     let is_json = Media::Json.matches(&header_words(response.headers(), &CONTENT_TYPE));
     // The words are a courtesy: without them the status alone is told.
-    let body = read_body(response.into_body(), REFUSAL_MAX, until)
+    let soon = until.min(Instant::now() + REFUSAL_WITHIN);
+    let body = read_body(response.into_body(), REFUSAL_MAX, soon)
         .await
         .unwrap_or_default();
     if !is_json {
@@ -230,13 +232,11 @@ async fn refusal(response: Response<Incoming>, until: Instant) -> AskError {
         };
     }
     let status: Status = serde_json::from_slice(&body).unwrap_or_default();
-    let not_found =
-        status.reason == "NotFound" && !status.details.kind.is_empty() && !status.details.name.is_empty();
     AskError::Status {
         code,
         message: foreign_words(&status.message),
         retry_after,
-        missing: not_found.then(|| format!("{}/{}", status.details.kind, status.details.name)),
+        missing: status.missing(),
     }
 }
 
@@ -257,6 +257,22 @@ struct Details {
     kind: String,
     #[serde(default)]
     name: String,
+}
+
+impl Status {
+    /// What is missing, where it says so: in its details as apiservers do, or at least in their words.
+    fn missing(&self) -> Option<String> {
+        if self.reason != "NotFound" {
+            return None;
+        }
+        let Details { kind, name } = &self.details;
+        if !kind.is_empty() && !name.is_empty() {
+            return Some(format!("{kind}/{name}"));
+        }
+        let (kind, rest) = self.message.split_once(" \"")?;
+        let name = rest.strip_suffix("\" not found")?;
+        Some(format!("{kind}/{name}"))
+    }
 }
 
 fn seconds(text: &str) -> Option<Duration> {

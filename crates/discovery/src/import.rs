@@ -88,6 +88,10 @@ fn read_state(bytes: &[u8]) -> Result<Vec<Listing>, String> {
     if bytes.is_empty() {
         return Err("empty, perhaps just being written".to_owned());
     }
+    // An array would be taken for the fields in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err("no balancer state of K3s or RKE2: not a JSON object".to_owned());
+    }
     let state: StateFile = serde_json::from_slice(bytes).map_err(|error| {
         let place = foreign_words(&error.to_string());
         if error.is_eof() {

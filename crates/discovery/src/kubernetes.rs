@@ -28,8 +28,8 @@ pub(crate) use watch::Watch;
 /// The largest list: 10,000 entries fit.
 const LIST_MAX: usize = 4 * 1024 * 1024;
 
-/// A server that takes longer to open a watch is asked again and again instead.
-const WATCH_OPENS_WITHIN: Duration = Duration::from_secs(2);
+/// A server that takes longer to open a watch, or half of what time is left, is asked again and again instead.
+const WATCH_OPENS_WITHIN: Duration = Duration::from_secs(4);
 
 /// Asked for in `timeoutSeconds`: longer than any pace of refreshes, each of which replaces the watch.
 const WATCH_SECONDS: u32 = 600;
@@ -119,7 +119,8 @@ async fn list(target: SocketAddr, access: &Access, until: Instant) -> Result<Lis
     let membership = Membership::from_list(flavour, &body).map_err(AskError::Nonsense)?;
     notes.extend(membership.remark());
     let path = flavour.watch_path(membership.version());
-    let soon = until.min(Instant::now() + WATCH_OPENS_WITHIN);
+    let now = Instant::now();
+    let soon = now + WATCH_OPENS_WITHIN.min((until - now) / 2);
     let lines = match connection.stream(want(&path), soon).await {
         Ok(lines) => Some(lines),
         Err(error) => {

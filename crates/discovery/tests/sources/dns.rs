@@ -1,0 +1,80 @@
+//! A name server in miniature: A and AAAA records over UDP, and whatever else a script answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use hickory_proto::op::{Message, OpCode, ResponseCode};
+use hickory_proto::rr::{RData, Record, RecordType};
+use tokio::net::UdpSocket;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What the server does about one question.
+pub(crate) enum Told {
+    /// These addresses of the asked-for family; none is "no record".
+    Addresses(Vec<IpAddr>),
+    /// There is no such name.
+    NoSuchName,
+    /// It cannot say.
+    Failure,
+    /// These bytes.
+    Rubbish,
+    /// Nothing at all.
+    Silence,
+}
+
+/// A name server on loopback that lives as long as this.
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) asked: Arc<Mutex<Vec<(String, RecordType)>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl NameServer {
+    pub(crate) async fn start(script: impl Fn(&str, RecordType) -> Told + Send + Sync + 'static) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            let mut buffer = [0; 2048];
+            while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+                let Ok(question) = Message::from_vec(&buffer[..length]) else {
+                    continue;
+                };
+                let query = question.queries[0].clone();
+                let name = query.name().to_ascii();
+                log.lock().unwrap().push((name.clone(), query.query_type()));
+                if let Some(bytes) = answer(&question, script(&name, query.query_type())) {
+                    let _ = socket.send_to(&bytes, client).await;
+                }
+            }
+        });
+        Self {
+            address,
+            asked,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+}
+
+fn answer(question: &Message, told: Told) -> Option<Vec<u8>> {
+    let query = question.queries[0].clone();
+    let mut message = Message::response(question.metadata.id, OpCode::Query);
+    message.metadata.recursion_available = true;
+    message.add_query(query.clone());
+    match told {
+        Told::Addresses(addresses) => {
+            for ip in addresses
+                .into_iter()
+                .filter(|ip| ip.is_ipv4() == (query.query_type() == RecordType::A))
+            {
+                message.add_answer(Record::from_rdata(query.name().clone(), 3600, RData::from(ip)));
+            }
+        }
+        Told::NoSuchName => message.metadata.response_code = ResponseCode::NXDomain,
+        Told::Failure => message.metadata.response_code = ResponseCode::ServFail,
+        Told::Rubbish => return Some(vec![0xff; 40]),
+        Told::Silence => return None,
+    }
+    Some(message.to_vec().unwrap())
+}

@@ -1,0 +1,12 @@
+//! Every source against servers in this process: the good paths, every kind of bad input, and every order of failures.
+
+mod bad_input;
+mod dns;
+mod files;
+mod kubernetes;
+mod nodes;
+mod orders;
+mod registration;
+mod stand;
+mod supervisor;
+mod watch;

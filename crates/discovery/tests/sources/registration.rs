@@ -1,0 +1,204 @@
+//! The registration address: names are resolved at every refresh, and one bad name hides nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use jackline_core::{Event, Mode};
+use jackline_discovery::{RegistrationConfig, SourceConfig};
+
+use crate::dns::{NameServer, Told};
+use crate::stand::{Pki, Stand, listed, order};
+
+fn stand(servers: &[&str], dns: &[&NameServer]) -> Stand {
+    let config = RegistrationConfig {
+        servers: servers.iter().map(|server| server.parse().unwrap()).collect(),
+        dns_servers: dns.iter().map(|server| server.address).collect(),
+    };
+    Stand::new(SourceConfig::Registration(config), Pki::new().anonymous())
+}
+
+fn ips(texts: &[&str]) -> Vec<IpAddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// Asks with little time, for what ends only at the deadline.
+async fn ask_briefly(stand: &mut Stand, refresh: u64) -> Event {
+    let mut brief = order(refresh, &[]);
+    brief.timeout = Duration::from_secs(3);
+    stand.discovery.refresh(brief);
+    stand.next().await
+}
+
+#[tokio::test]
+async fn address_literals_are_fixed_and_ask_nobody() {
+    let mut stand = stand(&["https://10.0.0.1:6443", "https://[fd00::1]:9345"], &[]);
+    stand.order(1, &[]);
+    let (_, _, report) = stand.report().await;
+    assert_eq!(
+        (listed(&report), report.mode),
+        (
+            vec!["10.0.0.1:6443".to_owned(), "fd00::1:9345".to_owned()],
+            Mode::Fixed
+        )
+    );
+}
+
+#[tokio::test]
+async fn every_address_of_a_name_is_an_endpoint_in_both_families() {
+    let dns = NameServer::start(|_, _| Told::Addresses(ips(&["10.0.0.2", "10.0.0.1", "fd00::1"]))).await;
+    let mut stand = stand(&["https://cluster.example:6443"], &[&dns]);
+    stand.order(1, &[]);
+    let (_, _, report) = stand.report().await;
+    assert_eq!(
+        listed(&report),
+        ["10.0.0.1:6443", "10.0.0.2:6443", "fd00::1:6443"]
+    );
+    assert_eq!(
+        (report.mode, report.verified, report.note.as_str()),
+        (Mode::Poll, false, "")
+    );
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_at_every_refresh_whatever_its_ttl() {
+    let turn = Arc::new(AtomicU8::new(1));
+    let now = Arc::clone(&turn);
+    let dns = NameServer::start(move |_, _| {
+        Told::Addresses(vec![IpAddr::from([10, 0, 0, now.load(Ordering::SeqCst)])])
+    })
+    .await;
+    let mut stand = stand(&["https://cluster.example:6443"], &[&dns]);
+    for last in 1..=3 {
+        turn.store(last, Ordering::SeqCst);
+        stand.order(last.into(), &[]);
+        assert_eq!(listed(&stand.report().await.2), [format!("10.0.0.{last}:6443")]);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_name_hides_neither_the_others_nor_what_it_told_before() {
+    let broken = Arc::new(AtomicU8::new(0));
+    let state = Arc::clone(&broken);
+    let dns = NameServer::start(move |name, _| match (name, state.load(Ordering::SeqCst)) {
+        ("bad.example.", 1) => Told::Failure,
+        ("bad.example.", 2) => Told::NoSuchName,
+        ("bad.example.", 3) => Told::Addresses(Vec::new()),
+        ("bad.example.", _) => Told::Addresses(ips(&["10.0.0.66"])),
+        _ => Told::Addresses(ips(&["10.0.0.1"])),
+    })
+    .await;
+    let mut stand = stand(
+        &["https://good.example:6443", "https://bad.example:6443"],
+        &[&dns],
+    );
+    for (state, words) in [
+        (0, ""),
+        (1, "could not be resolved"),
+        (2, "has no address"),
+        (3, "has no address"),
+    ] {
+        broken.store(state, Ordering::SeqCst);
+        stand.order(u64::from(state) + 1, &[]);
+        let (_, _, report) = stand.report().await;
+        assert_eq!(
+            listed(&report),
+            ["10.0.0.1:6443", "10.0.0.66:6443"],
+            "state {state}"
+        );
+        assert!(report.note.contains(words), "{}", report.note);
+        assert_eq!(report.note.is_empty(), state == 0, "{}", report.note);
+    }
+}
+
+#[tokio::test]
+async fn a_literal_is_told_although_no_name_can_be_resolved() {
+    let dns = NameServer::start(|_, _| Told::NoSuchName).await;
+    let mut stand = stand(&["https://10.0.0.1:6443", "https://bad.example:6443"], &[&dns]);
+    stand.order(1, &[]);
+    let (_, _, report) = stand.report().await;
+    assert_eq!(listed(&report), ["10.0.0.1:6443"]);
+    assert!(
+        report.note.contains("bad.example has no address"),
+        "{}",
+        report.note
+    );
+}
+
+#[tokio::test]
+async fn when_all_names_fail_the_refresh_fails() {
+    let dns = NameServer::start(|name, _| {
+        if name == "a.example." {
+            Told::NoSuchName
+        } else {
+            Told::Failure
+        }
+    })
+    .await;
+    let mut stand = stand(&["https://a.example:6443", "https://b.example:6443"], &[&dns]);
+    let failure = stand.refused(1, &[]).await;
+    assert!(
+        failure
+            .reason
+            .contains("a.example has no address; b.example could not be resolved"),
+        "{}",
+        failure.reason
+    );
+    assert!(
+        failure.reason.contains("do the name servers answer?"),
+        "{}",
+        failure.reason
+    );
+}
+
+#[tokio::test]
+async fn silence_and_rubbish_from_a_name_server_end_at_the_deadline() {
+    for (silent, words) in [(true, "could not be resolved"), (false, "could not be resolved")] {
+        let dns = NameServer::start(move |_, _| if silent { Told::Silence } else { Told::Rubbish }).await;
+        let mut stand = stand(&["https://a.example:6443"], &[&dns]);
+        let Event::SourceFailed { failure, .. } = ask_briefly(&mut stand, 1).await else {
+            panic!("it answered")
+        };
+        assert!(failure.reason.contains(words), "{}", failure.reason);
+        assert!(!dns.asked.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn one_dead_name_server_is_no_obstacle_beside_a_good_one() {
+    let dead = NameServer::start(|_, _| Told::Silence).await;
+    let good = NameServer::start(|_, _| Told::Addresses(ips(&["10.0.0.1"]))).await;
+    let mut stand = stand(&["https://a.example:6443"], &[&dead, &good]);
+    stand.order(1, &[]);
+    assert_eq!(listed(&stand.report().await.2), ["10.0.0.1:6443"]);
+}
+
+#[tokio::test]
+async fn a_family_that_is_not_answered_does_not_hide_the_other() {
+    use hickory_proto::rr::RecordType;
+    let dns = NameServer::start(|_, kind| match kind {
+        RecordType::A => Told::Addresses(ips(&["10.0.0.1"])),
+        _ => Told::Silence,
+    })
+    .await;
+    let mut stand = stand(&["https://a.example:6443"], &[&dns]);
+    let Event::SourceReported { report, .. } = ask_briefly(&mut stand, 1).await else {
+        panic!("it failed")
+    };
+    assert_eq!(listed(&report), ["10.0.0.1:6443"]);
+    assert!(
+        report.note.contains("AAAA records of a.example could not be had"),
+        "{}",
+        report.note
+    );
+}
+
+#[tokio::test]
+async fn odd_addresses_of_a_name_are_left_out() {
+    let dns =
+        NameServer::start(|_, _| Told::Addresses(ips(&["0.0.0.0", "224.0.0.1", "10.0.0.1", "::"]))).await;
+    let mut stand = stand(&["https://a.example:6443"], &[&dns]);
+    stand.order(1, &[]);
+    assert_eq!(listed(&stand.report().await.2), ["10.0.0.1:6443"]);
+}
