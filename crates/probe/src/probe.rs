@@ -109,14 +109,12 @@ impl Probe {
         if link.generation != self.trust.generation() {
             return None;
         }
-        let credential = self.trust.credential().filter(|_| link.authenticated);
-        let authorization = credential.as_ref().and_then(Credential::authorization);
+        let credential = self.trust.credential();
+        let shown = credential.as_ref().filter(|_| link.authenticated);
+        let authorization = shown.and_then(Credential::authorization);
         match link.ask(self.start.limits.http, authorization).await {
-            Ok(reply)
-                if asks_for_more(&reply) && !link.authenticated && self.trust.credential().is_some() =>
-            {
-                None
-            }
+            // What is to be shown has changed, in one way or the other: from the beginning.
+            Ok(reply) if asks_for_more(&reply) && credential.is_some() => None,
             Ok(reply) => Some(Ok(Heard {
                 reply,
                 link,
@@ -182,7 +180,13 @@ impl Probe {
         let Heard { reply, link, connect } = heard;
         let answer = judge(&reply).map_err(|detail| ProbeFailure::Nonsense { detail })?;
         let authenticated = link.authenticated;
-        if self.start.keep && matches!(answer, Answer::Ready | Answer::Alive) {
+        // Who refuses our credential is asked anew, each time from the beginning.
+        let good = match answer {
+            Answer::Ready => true,
+            Answer::Alive => self.trust.credential().is_none(),
+            Answer::NotReady { .. } | Answer::NoApi => false,
+        };
+        if self.start.keep && good {
             self.kept.keep(self.start.endpoint, link);
         }
         Ok(Finding {

@@ -1,10 +1,13 @@
 //! Every way to get no answer that counts.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
-use jackline_core::{Phase, ProbeFailure, ProbeLimits, StartProbe, Untrusted};
+use jackline_core::{LocalFault, Phase, ProbeFailure, ProbeLimits, StartProbe, Untrusted};
 use rcgen::ExtendedKeyUsagePurpose;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -254,4 +257,52 @@ async fn an_answer_in_drips_is_bounded_by_the_limit_of_the_phase() {
     })
     .await;
     timed_out(&mut bench, server.address, Phase::Http).await;
+}
+
+/// Tells the test's own child process what it is.
+const CHILD: &str = "JACKLINE_PROBE_TEST_CHILD";
+
+#[test]
+fn no_descriptor_left_is_our_own_fault() {
+    if std::env::var_os(CHILD).is_none() {
+        // In a process of its own: other tests need theirs.
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([
+            "--exact",
+            "failures::no_descriptor_left_is_our_own_fault",
+            "--nocapture",
+        ]);
+        let output = child.env(CHILD, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut bench = Bench::anonymous();
+        let server = Server::start(bench.authority.server(), |_| ok()).await;
+        assert!(bench.probe(server.address).await.is_ok());
+        server.ended(1).await;
+        let limit = Rlimit {
+            current: Some(64),
+            maximum: Some(64),
+        };
+        setrlimit(Resource::Nofile, limit).unwrap();
+        let taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok())
+            .take(100)
+            .collect();
+        assert!(taken.len() < 64);
+        let failure = bench.probe(server.address).await.unwrap_err();
+        assert_eq!(
+            failure,
+            ProbeFailure::Local {
+                fault: LocalFault::Descriptors
+            }
+        );
+        drop(taken);
+        assert!(bench.probe(server.address).await.is_ok());
+    });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jackline_core::{Answer, Phase, ProbeFailure, ProbeLimits, StartProbe};
 
 use crate::bench::{Bench, DEADLINE};
-use crate::server::{Act, Server, answer, ok, wants_certificate, wants_token};
+use crate::server::{Act, Server, answer, ok, unauthorized, wants_certificate, wants_token};
 
 /// Which connection each request came over.
 fn connections(server: &Server) -> Vec<usize> {
@@ -159,6 +159,39 @@ async fn a_kept_anonymous_connection_is_no_proof_once_the_anonymous_is_refused()
     assert!(!bench.keep(server.address).await.unwrap().authenticated);
     let found = bench.keep(server.address).await.unwrap();
     assert_eq!((found.answer, found.authenticated), (Answer::Ready, true));
+}
+
+#[tokio::test]
+async fn a_kept_connection_whose_credential_is_refused_is_no_verdict() {
+    let mut bench = Bench::with_token();
+    let server = Server::start(bench.authority.server(), |asked| match asked.connection {
+        0 => wants_token(asked),
+        // The token is no longer good for anything, and the anonymous is welcome.
+        _ if asked.header("authorization").is_none() => ok(),
+        _ => unauthorized(),
+    })
+    .await;
+    assert!(bench.keep(server.address).await.unwrap().authenticated);
+    server.hang_up();
+    server.ended(1).await;
+    assert_eq!(bench.keep(server.address).await.unwrap().answer, Answer::Alive);
+    let found = bench.keep(server.address).await.unwrap();
+    assert_eq!((found.answer, found.authenticated), (Answer::Ready, false));
+    let found = bench.keep(server.address).await.unwrap();
+    assert_eq!((found.answer, found.connect), (Answer::Ready, None));
+}
+
+#[tokio::test]
+async fn an_alive_server_is_kept_where_there_is_nothing_more_to_show() {
+    let server_of = |bench: &Bench| Server::start(bench.authority.server(), |_| unauthorized());
+    let mut bench = Bench::anonymous();
+    let server = server_of(&bench).await;
+    bench.keep(server.address).await.unwrap();
+    assert_eq!(bench.keep(server.address).await.unwrap().connect, None);
+    let mut bench = Bench::with_token();
+    let server = server_of(&bench).await;
+    bench.keep(server.address).await.unwrap();
+    assert!(bench.keep(server.address).await.unwrap().connect.is_some());
 }
 
 #[tokio::test]
