@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use tokio::time::sleep;
 
 pub(crate) use answer::Body;
 
@@ -21,7 +20,6 @@ use crate::api::answer::failure;
 use crate::api::auth::{Caller, authenticate};
 use crate::api::query::Query;
 use crate::api::resources::Target;
-use crate::locked::lock;
 use crate::server::process::Process;
 use crate::supervisor;
 
@@ -48,7 +46,7 @@ pub(crate) async fn answer(
         Err(answer) => return *answer,
     };
     if health::is_health(&path) {
-        pause(process, |slow| &slow.readyz).await;
+        process.pause(|slow| &slow.readyz).await;
         return if rights::may_read_public(&user) {
             health::answer(process, &path)
         } else {
@@ -58,7 +56,7 @@ pub(crate) async fn answer(
     if let Some(id) = query.value("id") {
         process.cluster.ledger.received(id, &process.machine.name);
     }
-    pause(process, |slow| &slow.request).await;
+    process.pause(|slow| &slow.request).await;
     let answer = match path.as_str() {
         "/version" if rights::may_read_public(&user) => catalog::version(),
         _ if user.is_anonymous() => rights::forbidden(&user, &path),
@@ -80,18 +78,4 @@ pub(crate) async fn answer(
         process.cluster.ledger.answered(id);
     }
     answer
-}
-
-/// A slow server's pause before it answers.
-pub(crate) async fn pause(
-    process: &Process,
-    which: impl Fn(&crate::server::SlowSpec) -> &std::ops::Range<std::time::Duration>,
-) {
-    let slow = lock(&process.machine.condition)
-        .slow
-        .as_ref()
-        .map(|slow| process.cluster.draw(which(slow)));
-    if let Some(pause) = slow {
-        sleep(pause).await;
-    }
 }

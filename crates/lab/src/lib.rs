@@ -30,7 +30,7 @@ pub use credentials::Credentials;
 pub use dns::NameServer;
 pub use options::{Balancer, LabOptions, Naive, Output};
 pub use pki::{Authority, Issued};
-pub use plan::{Anonymous, Plan, PlannedServer, Role, SERVERS_MAX};
+pub use plan::{Anonymous, Boot, Plan, PlannedServer, Role, SERVERS_MAX};
 pub use plane::{ControlPlane, PlaneError, Sighting};
 pub use runner::{catalogue, run};
 pub use server::{Server, Shutdown, SlowSpec, StartAs};

@@ -13,6 +13,8 @@ pub struct Plan {
     /// Waits of a person's length are divided by this: leases, their renewal, bookmarks, the time that a stopping
     /// server gives its last requests. At least 1. How long a server takes to start is never compressed.
     pub factor: u32,
+    /// How long a server takes to start.
+    pub boot: Boot,
     /// All the chance that there is (how slow a slow answer is).
     pub seed: u64,
 }
@@ -26,6 +28,7 @@ impl Default for Plan {
             servers: Vec::new(),
             anonymous: Anonymous::Refused,
             factor: 10,
+            boot: Boot::default(),
             seed: 1,
         }
     }
@@ -42,6 +45,24 @@ impl Plan {
             agentless: false,
         });
         self
+    }
+}
+
+/// How long a server takes to start. The default is what was measured on real apiservers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// From the start until connections are accepted.
+    pub accepts: Duration,
+    /// From the start until `/readyz` is good and the server is in the list; not less than [`Boot::accepts`].
+    pub ready: Duration,
+}
+
+impl Default for Boot {
+    fn default() -> Self {
+        Self {
+            accepts: Duration::from_millis(800),
+            ready: Duration::from_secs(2),
+        }
     }
 }
 
@@ -97,10 +118,7 @@ pub(crate) struct Timing {
     pub bookmark: Duration,
     /// A stopping server gives its last requests this long.
     pub finish: Duration,
-    /// From the start until connections are accepted.
-    pub accept_after: Duration,
-    /// From the start until `/readyz` is good and the server is in the list.
-    pub ready_after: Duration,
+    pub boot: Boot,
 }
 
 impl Timing {
@@ -111,8 +129,7 @@ impl Timing {
             renew: Duration::from_secs(10) / factor,
             bookmark: Duration::from_secs(60) / factor,
             finish: Duration::from_secs(60) / factor,
-            accept_after: Duration::from_millis(800),
-            ready_after: Duration::from_secs(2),
+            boot: Boot::default(),
         }
     }
 }

@@ -107,7 +107,10 @@ impl ControlPlane {
         possible(&plan)?;
         let block = Block::claim()?;
         let authority = Authority::new("lab-server-ca")?;
-        let timing = Timing::compressed(plan.factor);
+        let timing = Timing {
+            boot: plan.boot,
+            ..Timing::compressed(plan.factor)
+        };
         let cluster = Arc::new(Cluster::new(&authority, plan.anonymous, timing, plan.seed));
         for name in ["default", "kube-system", "kube-node-lease"] {
             // The store is empty: there is room.

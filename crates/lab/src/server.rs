@@ -5,13 +5,15 @@
 mod connection;
 mod gate;
 pub(crate) mod links;
+mod orders;
 pub(crate) mod process;
+mod sight;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::locked::lock;
 use crate::objects::{Key, node};
@@ -19,39 +21,8 @@ use crate::pki::{Authority, Identity};
 use crate::plan::{Anonymous, PlannedServer, Role};
 use crate::plane::{Cluster, PlaneError};
 use crate::server::links::Parked;
+pub use crate::server::orders::{Shutdown, SlowSpec, StartAs};
 use crate::server::process::{Condition, Launch, Machine, Process};
-
-/// What a just-started server tells as the list of apiservers until it is ready and has written itself into it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StartAs {
-    /// What the store holds, as real ones do: a dead address after a kill of the last server, nothing after its clean stop.
-    #[default]
-    Fresh,
-    /// An empty list.
-    EmptyList,
-    /// This list.
-    ShortList(Vec<SocketAddr>),
-    /// The servers that do not run right now, and an address that never was where there is none.
-    DeadList,
-}
-
-/// How a server is stopped cleanly. Either way it takes itself off the list first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// The listener closes at once, idle connections are closed, requests in flight finished (`--shutdown-delay-duration=0`).
-    AtOnce,
-    /// `/readyz` fails with `shutdown` first while everything is served for this long; then as [`Shutdown::AtOnce`]. Not compressed.
-    Delayed(Duration),
-}
-
-/// How slow a server is: each answer waits for a time drawn evenly from a range.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlowSpec {
-    /// Answers to `/readyz`, `/livez` and `/healthz`.
-    pub readyz: Range<Duration>,
-    /// All others; of a watch its first byte.
-    pub request: Range<Duration>,
-}
 
 /// A server. Clones mean the same one.
 #[derive(Clone)]
@@ -103,7 +74,7 @@ impl Server {
         let machine = Machine {
             name: planned.name.as_str().into(),
             role: planned.role,
-            condition: Mutex::new(Condition::default()),
+            condition: watch::Sender::new(Condition::default()),
             accepted: AtomicU64::new(0),
             requests: AtomicU64::new(0),
         };
@@ -324,7 +295,7 @@ impl Server {
     }
 
     fn ail(&self, change: impl FnOnce(&mut Condition)) {
-        change(&mut lock(&self.inner.machine.condition));
+        self.inner.machine.condition.send_modify(change);
         if let Some(process) = self.process() {
             process.announce();
         }
@@ -382,8 +353,6 @@ impl Server {
         Ok(())
     }
 
-    // --- what can be seen of it ---
-
     fn process(&self) -> Option<Arc<Process>> {
         lock(&self.inner.state)
             .process
@@ -395,55 +364,5 @@ impl Server {
     fn own(&self) -> Option<Arc<Process>> {
         self.process()
             .filter(|process| Arc::ptr_eq(&process.cluster, &self.inner.cluster))
-    }
-
-    /// Whether a process is there, be it frozen, cut off, still starting or another cluster's.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process().is_some()
-    }
-
-    /// Whether it answers requests: past its start, not frozen, not cut off.
-    #[must_use]
-    pub fn is_answering(&self) -> bool {
-        self.process().is_some_and(|process| process.is_answering())
-    }
-
-    /// Whether a client of our cluster that asks it now is served the Kubernetes API and told that it is ready.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.own().is_some_and(|process| process.is_ready())
-    }
-
-    /// Since when [`Server::is_ready`] has held without a break.
-    #[must_use]
-    pub fn ready_since(&self) -> Option<Instant> {
-        self.inner.cluster.board.ready_since(self.name())
-    }
-
-    /// How many connections it has open.
-    #[must_use]
-    pub fn sessions(&self) -> usize {
-        self.process().map_or(0, |process| process.links.open())
-    }
-
-    /// How many connections it has accepted since the control plane was made.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.inner.machine.accepted.load(Ordering::Relaxed)
-    }
-
-    /// How many requests it has received since the control plane was made.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.inner.machine.requests.load(Ordering::Relaxed)
-    }
-
-    /// The list of apiservers that it tells: that of the store, or of its start. `None`: it does not answer.
-    #[must_use]
-    pub fn list(&self) -> Option<Vec<SocketAddr>> {
-        self.process()
-            .filter(|process| process.is_answering())
-            .map(|process| process.list())
     }
 }

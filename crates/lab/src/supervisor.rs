@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::api::answer::{self, Body, failure, text};
 use crate::api::auth::{Caller, is_agent, unauthorized};
-use crate::api::pause;
 use crate::locked::lock;
 use crate::server::process::{Phase, Process};
 
@@ -54,12 +53,12 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match asked {
         Asked::CaCerts => {
-            pause(process, |slow| &slow.request).await;
+            process.pause(|slow| &slow.request).await;
             let pem = lock(&process.identity).ca_pem.clone();
             return text(StatusCode::OK, pem);
         }
         Asked::Ping => {
-            pause(process, |slow| &slow.request).await;
+            process.pause(|slow| &slow.request).await;
             return text(StatusCode::OK, "pong");
         }
         Asked::ApiServers | Asked::Ready | Asked::Other => {}
@@ -70,7 +69,7 @@ pub(crate) async fn answer(
     let Ok(_place) = process.agents.try_acquire() else {
         return too_many();
     };
-    pause(process, |slow| &slow.request).await;
+    process.pause(|slow| &slow.request).await;
     match asked {
         Asked::ApiServers => {
             let servers: Vec<String> = process.list().iter().map(ToString::to_string).collect();

@@ -20,22 +20,31 @@ fn play(scenario: &str, habits: Naive) -> Outcome {
     outcome
 }
 
+fn told(outcome: &Outcome) -> String {
+    let lines: Vec<String> = outcome
+        .timeline
+        .iter()
+        .map(|entry| format!("{:>6} ms  {}", entry.at_ms, entry.text))
+        .collect();
+    format!("{}\n{}", lines.join("\n"), outcome.explain())
+}
+
 /// The scenario fails by this check, which is the one that the habit breaks; it does so because of the nodes, not of the lab.
 fn fails(scenario: &str, habits: Naive, check: &str) {
     let outcome = play(scenario, habits);
     let found = outcome.checks.iter().find(|found| found.what.contains(check));
-    let found = found.unwrap_or_else(|| panic!("no check on {check:?}:\n{}", outcome.explain()));
+    let found = found.unwrap_or_else(|| panic!("no check on {check:?}:\n{}", told(&outcome)));
     assert!(
         !found.passed && !outcome.passed,
         "the canary lives:\n{}",
-        outcome.explain()
+        told(&outcome)
     );
-    assert!(outcome.requests.sent > 0, "{}", outcome.explain());
+    assert!(outcome.requests.sent > 0, "{}", told(&outcome));
     let played = outcome
         .checks
         .iter()
         .all(|check| !check.what.contains("can be played"));
-    assert!(played, "the lab failed, not the canary:\n{}", outcome.explain());
+    assert!(played, "the lab failed, not the canary:\n{}", told(&outcome));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use hyper::{Response, StatusCode};
 
 use crate::api::answer::{Body, text};
-use crate::locked::lock;
 use crate::server::process::{Phase, Process};
 
 /// What a server that is still starting says of itself.
@@ -42,7 +41,7 @@ pub(crate) fn answer(process: &Process, path: &str) -> Response<Body> {
 }
 
 fn failed(process: &Process) -> Vec<String> {
-    let mut failed = lock(&process.machine.condition).failing.clone();
+    let mut failed = process.machine.condition.borrow().failing.clone();
     if process.phase() < Phase::Ready {
         failed.extend(STARTING.map(str::to_owned));
     }

@@ -27,8 +27,12 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 const ANSWER_MAX: usize = 1 << 20;
 
-/// Reads the list through the balancer again and again: the one proof that it serves, and all that it learns.
+/// Reads the list through the balancer again and again: the one proof that it serves, and all that it learns but for the
+/// very first list, which a supervisor tells as the node joins.
 pub(super) async fn learn(shared: Arc<Shared>) {
+    if shared.habits.learns {
+        join(&shared).await;
+    }
     let mut ticks = interval(LEARN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -41,6 +45,7 @@ pub(super) async fn learn(shared: Arc<Shared>) {
                 "/api/v1/namespaces/default/endpoints/kubernetes",
             ),
         );
+
         let list = match answer.await {
             Ok(Ok((status, body))) if status.is_success() => Some(addresses(&body)),
             _ => None,
@@ -48,6 +53,20 @@ pub(super) async fn learn(shared: Arc<Shared>) {
         shared.lock().serves = list.is_some();
         if let Some(list) = list.filter(|_| shared.habits.learns) {
             obey(&shared, list);
+        }
+    }
+}
+
+async fn join(shared: &Shared) {
+    let mut ticks = interval(LEARN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shared.lock().list.is_empty() {
+        ticks.tick().await;
+        let servers = shared.lock().fallback.clone();
+        for server in servers {
+            if let Ok(Ok((_, body))) = timeout(TIMEOUT, ask(shared, server, "/v1-k3s/apiservers")).await {
+                obey(shared, serde_json::from_slice(&body).unwrap_or_default());
+            }
         }
     }
 }
@@ -74,14 +93,13 @@ fn obey(shared: &Shared, told: Vec<SocketAddr>) {
     if shared.habits.remembers {
         let _ = std::fs::write(&shared.state_file, serde_json::json!(list).to_string());
     }
-    // The turn stays with the server that has it.
+    // The turn stays with the server that has it, if it is in the list.
     let had = inner.choice();
-    inner.list = list;
-    inner.turn = inner
-        .candidates()
+    inner.turn = list
         .iter()
         .position(|address| Some(*address) == had)
         .unwrap_or_default();
+    inner.list = list;
 }
 
 /// Tests each server in turn.

@@ -8,9 +8,9 @@ use crate::locked::lock;
 use crate::plane::Sighting;
 
 /// Requests remembered; the oldest are forgotten first.
-pub(crate) const SIGHTINGS_MAX: usize = 200_000;
-/// Longer names are not taken.
-pub(crate) const ID_MAX: usize = 64;
+const SIGHTINGS_MAX: usize = 200_000;
+/// Longer names, in bytes, are not taken.
+const ID_MAX: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -26,6 +26,9 @@ struct Inner {
 impl Ledger {
     /// A server received the request of this name.
     pub(crate) fn received(&self, id: &str, server: &str) {
+        if id.len() > ID_MAX {
+            return;
+        }
         let mut inner = lock(&self.inner);
         let sighting = Sighting {
             server: server.to_owned(),

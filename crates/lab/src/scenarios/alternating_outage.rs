@@ -39,6 +39,10 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         stage
             .recovered(ready, &format!("after A returned in round {round}"))
             .await;
+        if stage.stuck() > 0 {
+            // It is lost already; two more rounds would only prove it again.
+            break;
+        }
         change_overs.extend(change_over(stage).await?);
         stage.start_server("cp-a", StartAs::Fresh)?;
         stage.wait_servers_ready().await?;

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,7 +32,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Machine {
     pub(crate) name: Arc<str>,
     pub(crate) role: Role,
-    pub(crate) condition: Mutex<Condition>,
+    pub(crate) condition: watch::Sender<Condition>,
     pub(crate) accepted: AtomicU64,
     pub(crate) requests: AtomicU64,
 }
@@ -131,7 +132,7 @@ impl Process {
 
     async fn begin(self: &Arc<Self>) -> io::Result<()> {
         let started = Instant::now();
-        sleep_until(started + self.cluster.timing.accept_after).await;
+        sleep_until(started + self.cluster.timing.boot.accepts).await;
         self.gate.until(|shut| !shut.frozen).await;
         let listener = self.links.listen()?;
         self.enter(Phase::Accepting);
@@ -144,21 +145,28 @@ impl Process {
             self.enter(Phase::Ready);
             return Ok(());
         }
-        sleep_until(started + self.cluster.timing.ready_after).await;
+        sleep_until(started + self.cluster.timing.boot.ready).await;
         Ok(())
     }
 
-    /// Renews the lease and rewrites the list, on and on.
+    /// Renews the lease and rewrites the list, on and on. Others' leases are judged as of the moment when this turn was due:
+    /// on a machine that is short of CPU all turns come late together, and nobody is to be struck off for that.
     async fn stay_listed(&self) {
+        let mut due = Instant::now();
         loop {
-            self.gate.open().await;
-            let now = std::time::Instant::now();
-            self.cluster
-                .store
-                .reconcile(self.address, now, now + self.cluster.timing.lease);
+            if self.gate.state().any() {
+                self.gate.open().await;
+                due = Instant::now();
+            }
+            self.cluster.store.reconcile(
+                self.address,
+                due.into_std(),
+                (Instant::now() + self.cluster.timing.lease).into_std(),
+            );
             self.told.send_if_modified(|told| told.take().is_some());
             self.enter(Phase::Ready);
-            sleep(self.cluster.timing.renew).await;
+            due = Instant::now() + self.cluster.timing.renew;
+            sleep_until(due).await;
         }
     }
 
@@ -237,13 +245,28 @@ impl Process {
             && !self.dead.is_cancelled()
     }
 
+    /// A slow server's pause before an answer; one that becomes quick again makes nobody wait any longer.
+    pub(crate) async fn pause(&self, which: impl Fn(&SlowSpec) -> &Range<Duration>) {
+        let mut condition = self.machine.condition.subscribe();
+        let pause = condition
+            .borrow()
+            .slow
+            .as_ref()
+            .map(|slow| self.cluster.draw(which(slow)));
+        if let Some(pause) = pause {
+            let quick = condition.wait_for(|condition| condition.slow.is_none());
+            // Either way it is over; the sender is this machine's own and cannot have gone.
+            let _ = timeout(pause, quick).await;
+        }
+    }
+
     /// Whether a client is served the API and told that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
         self.machine.role.serves_api()
             && self.phase() == Phase::Ready
             && self.is_answering()
             && !self.stopping.is_cancelled()
-            && lock(&self.machine.condition).failing.is_empty()
+            && self.machine.condition.borrow().failing.is_empty()
     }
 
     /// Something about it has changed: those who wait look again.
