@@ -21,7 +21,15 @@ pub(crate) struct Finished {
 }
 
 /// Runs it to its end without standard input, and shows what it says.
-pub(crate) fn run(mut command: Command) -> anyhow::Result<Finished> {
+pub(crate) fn run(command: Command) -> anyhow::Result<Finished> {
+    run_showing(command, |_| true)
+}
+
+/// The same, showing only the lines that `wanted` picks; all are kept.
+pub(crate) fn run_showing(
+    mut command: Command,
+    wanted: impl FnMut(&str) -> bool,
+) -> anyhow::Result<Finished> {
     println!("$ {}", shown(&command));
     let (reader, writer) = pipe().context("no pipe for a child's output")?;
     let name = command.get_program().to_string_lossy().into_owned();
@@ -34,7 +42,7 @@ pub(crate) fn run(mut command: Command) -> anyhow::Result<Finished> {
         .with_context(|| format!("{name} could not be started"))?;
     // The command holds the writing ends: without dropping it, reading would never come to an end.
     drop(command);
-    let lines = echo(reader)?;
+    let lines = echo(reader, wanted)?;
     let status = child.wait()?;
     Ok(Finished {
         success: status.success(),
@@ -84,14 +92,16 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
-fn echo(reader: impl Read) -> anyhow::Result<Vec<String>> {
+fn echo(reader: impl Read, mut wanted: impl FnMut(&str) -> bool) -> anyhow::Result<Vec<String>> {
     let mut reader = BufReader::new(reader);
     let mut lines = std::collections::VecDeque::new();
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim_end_matches(['\n', '\r']);
-        println!("{line}");
+        if wanted(line) {
+            println!("{line}");
+        }
         lines.push_back(line.chars().take(KEPT_LINE).collect());
         if lines.len() > KEPT_LINES {
             lines.pop_front();

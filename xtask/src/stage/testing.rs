@@ -1,20 +1,15 @@
 //! Tests by plain `cargo test`, counted by reading what it prints.
 //!
 //! `unit` is what stands beside the code; `integration` is every file of a `tests/` folder: property tests, scenarios
-//! and the end-to-end rung with the real binary. A test that lacks something on this machine says so in the file that
-//! [`SKIPS_VARIABLE`] names, one line `test<TAB>why<TAB>the line that would bring it`, and returns: it is counted as
-//! not run.
-
-use std::fs;
-
-use anyhow::Context;
+//! and the end-to-end rung with the real binary. A test that lacks something on this machine prints one line,
+//! `not run: WHY (THE LINE THAT WOULD BRING IT)`, and returns: it is counted as not run.
 
 use crate::command;
 use crate::outcome::{Outcome, Skip};
 use crate::workspace::Workspace;
 
-/// Names the file in which a test says that it was not run.
-const SKIPS_VARIABLE: &str = "JACKLINE_TEST_SKIPS";
+/// What a test prints that could not be run.
+const NOT_RUN: &str = "not run: ";
 
 /// The tests beside the code.
 pub(crate) fn unit(workspace: &Workspace) -> anyhow::Result<Outcome> {
@@ -28,13 +23,19 @@ pub(crate) fn integration(workspace: &Workspace) -> anyhow::Result<Outcome> {
 
 /// `cargo test --workspace` over some kinds of target.
 pub(crate) fn cargo_test(workspace: &Workspace, kinds: &[&str]) -> anyhow::Result<Outcome> {
-    let skips = workspace.target.join("xtask-skipped-tests");
-    fs::write(&skips, "").with_context(|| format!("{} could not be written", skips.display()))?;
     let mut command = workspace.cargo(["test", "--workspace", "--no-fail-fast"]);
-    command.args(kinds).env(SKIPS_VARIABLE, &skips);
-    let finished = command::run(command)?;
-    let outcome = count(&finished.lines, finished.success);
-    Ok(set_apart(outcome, &fs::read_to_string(&skips)?))
+    // What passed tests print is asked for, to be read; people are spared it.
+    command.args(kinds).args(["--", "--show-output"]);
+    let mut said_by_passed = false;
+    let finished = command::run_showing(command, |line| {
+        said_by_passed = (said_by_passed || line == "successes:") && !ends_successes(line);
+        !said_by_passed
+    })?;
+    Ok(count(&finished.lines, finished.success))
+}
+
+fn ends_successes(line: &str) -> bool {
+    line == "failures:" || line.starts_with("test result: ")
 }
 
 /// Reads the results out of what `cargo test` printed.
@@ -42,6 +43,7 @@ fn count(lines: &[String], success: bool) -> Outcome {
     let mut outcome = Outcome::default();
     let mut failed = 0;
     let mut binary = "";
+    let mut speaker = "";
     for line in lines {
         let line = line.trim();
         if let Some(rest) = line
@@ -52,20 +54,15 @@ fn count(lines: &[String], success: bool) -> Outcome {
         } else if let Some(result) = line.strip_prefix("test result: ") {
             outcome.passed += number_before(result, " passed");
             failed += number_before(result, " failed");
+        } else if let Some(test) = line.strip_prefix("---- ") {
+            speaker = test.split(' ').next().unwrap_or_default();
+        } else if let Some(said) = line.strip_prefix(NOT_RUN) {
+            outcome.skips.push(not_run(speaker, said));
         } else if let Some(test) = line.strip_prefix("test ") {
             if let Some(name) = test.strip_suffix(" ... FAILED") {
                 outcome.failures.push(format!("{name} ({binary})"));
             } else if let Some((name, why)) = test.split_once(" ... ignored") {
-                let why = why.trim_start_matches([',', ' ']);
-                outcome.skips.push(Skip {
-                    what: name.to_owned(),
-                    why: if why.is_empty() {
-                        "ignored".to_owned()
-                    } else {
-                        why.to_owned()
-                    },
-                    bring: String::new(),
-                });
+                outcome.skips.push(ignored(name, why));
             }
         }
     }
@@ -76,11 +73,37 @@ fn count(lines: &[String], success: bool) -> Outcome {
             .push("a test whose name was not to be read (above)".into());
     }
     if !success && outcome.failures.is_empty() {
-        outcome
-            .failures
-            .push("cargo test failed without a failed test: it did not build, or died (above)".into());
+        let what = "cargo test failed without a failed test: it did not build, or died (above)";
+        outcome.failures.push(what.into());
     }
+    // They returned without a failure, and were counted as passed.
+    let not_run = lines
+        .iter()
+        .filter(|line| line.trim().starts_with(NOT_RUN))
+        .count();
+    outcome.passed = outcome
+        .passed
+        .saturating_sub(u32::try_from(not_run).unwrap_or(u32::MAX));
     outcome
+}
+
+fn not_run(test: &str, said: &str) -> Skip {
+    let (why, bring) = said.rsplit_once(" (").unwrap_or((said, ""));
+    Skip {
+        what: test.to_owned(),
+        why: why.to_owned(),
+        bring: bring.trim_end_matches(')').to_owned(),
+    }
+}
+
+fn ignored(test: &str, why: &str) -> Skip {
+    let why = why.trim_start_matches([',', ' ']);
+    let why = if why.is_empty() { "ignored" } else { why };
+    Skip {
+        what: test.to_owned(),
+        why: why.to_owned(),
+        bring: String::new(),
+    }
 }
 
 fn number_before(text: &str, word: &str) -> u32 {
@@ -90,20 +113,6 @@ fn number_before(text: &str, word: &str) -> u32 {
         .next()
         .unwrap_or_default();
     digits.parse().unwrap_or(0)
-}
-
-/// Takes the tests that said they were not run out of those that passed.
-fn set_apart(mut outcome: Outcome, skips: &str) -> Outcome {
-    for line in skips.lines() {
-        let mut fields = line.split('\t').map(str::to_owned);
-        outcome.passed = outcome.passed.saturating_sub(1);
-        outcome.skips.push(Skip {
-            what: fields.next().unwrap_or_default(),
-            why: fields.next().unwrap_or_default(),
-            bring: fields.next().unwrap_or_default(),
-        });
-    }
-    outcome
 }
 
 #[cfg(test)]
@@ -165,15 +174,25 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
 
     #[test]
     fn a_test_that_could_not_run_is_not_counted_as_passed() {
-        let outcome = Outcome {
-            passed: 3,
-            ..Outcome::default()
-        };
-        let outcome = set_apart(
-            outcome,
-            "lab_by_kubectl\tno kubectl here\tapt-get install kubectl\n",
-        );
-        assert_eq!(outcome.passed, 2);
-        assert_eq!(outcome.skips[0].bring, "apt-get install kubectl");
+        let printed = "\
+test kubectl::lists ... ok
+test a ... ok
+
+successes:
+
+---- kubectl::lists stdout ----
+not run: there is no kubectl on this machine (apt-get install kubernetes-client)
+
+successes:
+    a
+    kubectl::lists
+
+test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+        let outcome = count(&lines(printed), true);
+        assert_eq!(outcome.passed, 1);
+        assert_eq!(outcome.skips[0].what, "kubectl::lists");
+        assert_eq!(outcome.skips[0].why, "there is no kubectl on this machine");
+        assert_eq!(outcome.skips[0].bring, "apt-get install kubernetes-client");
     }
 }
