@@ -3,6 +3,23 @@
 //! Two halves. The **control plane** answers on real TLS sockets as apiservers, supervisors and a name server do. The
 //! **nodes** run the real `jackline` as child processes, each with clients of its own; a **scenario** breaks the control
 //! plane in its own way, and the **verdict** says what became of the nodes and of the clients' requests.
+//!
+//! # What the control plane does not do
+//! It is a stand-in, true where a node's way to its servers depends on it, and nothing more:
+//! - **etcd** is one store in memory that never fails: no quorum, no elections, no snapshots; stopping an etcd member
+//!   takes nothing from the others. Only a frozen or cut off server loses sight of it.
+//! - **Controllers and kubelets** do not exist: a Node is what was written of it and never turns NotReady (heartbeats are
+//!   recorded, see [`ControlPlane::heartbeat`]); Pods, Services and ConfigMaps are there to be asked for, and empty.
+//! - **The API** speaks JSON only: no protobuf, no Tables, no compression, no pages. Selectors are by equality and by
+//!   name; a patch is a merge patch; what is written is not validated; a list is always the newest.
+//! - **Rights** are the few of RBAC that matter to a node, and fixed. There is no flow control but the supervisor's.
+//! - **The supervisor** is on the API's port, for RKE2's paths too, and knows `/cacerts`, `/ping`, `apiservers` and
+//!   `readyz`; it hands out no certificates and has no tunnels. Nothing sends a server's own join traffic.
+//! - **Servers are tasks of one process** and share its CPU. A killed one has its sockets closed as its kernel would; a
+//!   frozen one stops at its sockets and its lease, and a request that it had already read is still carried out.
+//! - **A black hole** swallows what is sent to the server. What its kernel had already sent, or sends again because nobody
+//!   acknowledged it, still gets out, for about a quarter of an hour.
+//! - **Loopback** has no distance, no loss and no routers; every server has one IPv4 address, and no zone.
 
 mod api;
 mod clients;
