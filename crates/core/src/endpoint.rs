@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::action::ProbeLimits;
-use crate::event::{Depth, ProbeId, RefreshId, SourceId, Untrusted};
+use crate::event::{ProbeId, RefreshId, SourceId};
+use crate::finding::{Depth, Untrusted};
 use crate::membership::{Told, standing_after};
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};

@@ -7,10 +7,13 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::finding::{Finding, ProbeFailure};
+use crate::report::{NodeListing, Report, SourceFailure};
 
 /// Where the IO crates drop their events: the driver's queue. Called from any thread; never blocks.
 pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;
@@ -65,7 +68,7 @@ pub enum Event {
         /// The server that answered.
         answered_by: Option<SocketAddr>,
     },
-    /// The watch that `refresh` opened is over, for whatever reason. Follows a report with [`Mode::Watch`].
+    /// The watch that `refresh` opened is over, for whatever reason. Follows a report with [`crate::Mode::Watch`].
     WatchEnded {
         /// Whose watch.
         source: SourceId,
@@ -178,188 +181,6 @@ pub enum Event {
     },
     /// [`crate::Policy::next_deadline`] has come. Also harmless at any other time.
     DeadlineReached,
-}
-
-/// A source's complete current answer. It replaces that source's own earlier one, whole and at once (M1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Report {
-    /// The endpoints that it lists.
-    pub endpoints: Vec<Listing>,
-    /// The Nodes that it lists ([`crate::SourceKind::Nodes`] only).
-    pub nodes: Vec<NodeListing>,
-    /// How it will be kept up to date.
-    pub mode: Mode,
-    /// The server that answered, if a server did.
-    pub answered_by: Option<SocketAddr>,
-    /// Whether the answering server was verified against the cluster's CA. An unverified answer only adds (M6).
-    pub verified: bool,
-    /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
-    pub note: String,
-}
-
-/// How a source's answer is kept up to date.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// A watch is open and reports each change.
-    Watch,
-    /// Asked again and again.
-    #[default]
-    Poll,
-    /// Does not change while the process runs.
-    Fixed,
-}
-
-/// One endpoint in a report.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Listing {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its port; `None` where the source tells none (M7: then the port of a listed endpoint or of the settings).
-    pub port: Option<u16>,
-    /// Its zone, where the source tells it.
-    pub zone: Option<String>,
-}
-
-impl From<SocketAddr> for Listing {
-    fn from(address: SocketAddr) -> Self {
-        Self {
-            ip: address.ip(),
-            port: Some(address.port()),
-            zone: None,
-        }
-    }
-}
-
-/// One control-plane Node in a report.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NodeListing {
-    /// `metadata.name`.
-    pub name: String,
-    /// `status.addresses`, internal ones first.
-    pub addresses: Vec<IpAddr>,
-    /// Whether it carries a control-plane role label (an etcd-only Node does not).
-    pub control_plane: bool,
-    /// `topology.kubernetes.io/zone`.
-    pub zone: Option<String>,
-}
-
-/// Why a refresh gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SourceFailure {
-    /// In words, ending in what to do where something can be done.
-    pub reason: String,
-    /// Servers that were asked and what each said, for `status` and for the *discovery* capability (H6).
-    pub tried: Vec<(SocketAddr, String)>,
-    /// The server asked for this pause (`Retry-After`, 429).
-    pub retry_after: Option<Duration>,
-    /// Whether the fault is ours ([`LocalFault`]): then it says nothing about any server.
-    pub local: Option<LocalFault>,
-}
-
-/// How deep a probe reached (H1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Depth {
-    /// The kernel accepted a connection.
-    Tcp,
-    /// A TLS handshake succeeded; the chain was not verified for want of a CA.
-    Tls,
-    /// TLS verified to the cluster's CA, and an answer to `GET /readyz`.
-    Readyz,
-}
-
-/// What a probe that succeeded found.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Finding {
-    /// How deep it went.
-    pub depth: Depth,
-    /// What the server said.
-    pub answer: Answer,
-    /// How long the TCP connect took; `None` on a kept connection.
-    pub connect: Option<Duration>,
-    /// How long all of it took.
-    pub total: Duration,
-    /// Whether a node credential was presented.
-    pub authenticated: bool,
-}
-
-/// What a server said of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Answer {
-    /// 200 to `/readyz`; or, where the depth is less than [`Depth::Readyz`], all that depth can show.
-    Ready,
-    /// 401 or 403 even with what credential there is: the HTTP stack lives, readiness is unknown.
-    Alive,
-    /// 5xx.
-    NotReady {
-        /// The HTTP status.
-        status: u16,
-        /// The names of the failed checks (`[-]name failed`), at most 32 (H2).
-        failed: Vec<String>,
-    },
-    /// 503 "apiserver disabled": an etcd-only server. Useless as upstream, precious as source (H6).
-    NoApi,
-}
-
-/// Why a probe got no answer that counts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ProbeFailure {
-    /// Refused, reset, or no route told by the network (not by this machine).
-    Refused {
-        /// In words.
-        detail: String,
-    },
-    /// Nothing came in time.
-    TimedOut {
-        /// Where it stuck.
-        phase: Phase,
-    },
-    /// The certificate does not verify (H8).
-    Untrusted {
-        /// In which way.
-        cause: Untrusted,
-        /// In words, with both times where it is a matter of time.
-        detail: String,
-    },
-    /// It spoke, but not as an apiserver speaks (no TLS, no HTTP, too long, a redirect).
-    Nonsense {
-        /// In words.
-        detail: String,
-    },
-    /// Our own fault; says nothing about the endpoint (H3).
-    Local {
-        /// What.
-        fault: LocalFault,
-    },
-    /// The probe was cancelled or its task died; says nothing about the endpoint.
-    Aborted,
-}
-
-/// The phase in which a probe stuck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// The TCP connect.
-    Connect,
-    /// The TLS handshake.
-    Tls,
-    /// The HTTP answer.
-    Http,
-}
-
-/// In which way a certificate fails to verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Untrusted {
-    /// The chain does not lead to the cluster's CA.
-    UnknownIssuer,
-    /// It is good for other names only.
-    WrongName,
-    /// It is not valid yet: a matter of clock.
-    NotYetValid,
-    /// It is not valid any more: a matter of renewal or of clock.
-    Expired,
-    /// Anything else.
-    Other,
 }
 
 /// Why a client's dial failed.

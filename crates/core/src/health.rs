@@ -6,10 +6,13 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::action::{Action, ProbeLimits};
+use crate::action::Action;
 use crate::endpoint::{Doubt, Judgement, Outstanding};
-use crate::event::{Answer, Depth, Finding, Phase, ProbeFailure, ProbeId, Untrusted};
+use crate::event::ProbeId;
+use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
+use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
 use crate::policy::Policy;
+use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
 use crate::{Level, Timestamp};
 
@@ -25,72 +28,6 @@ pub const COMING_UP_FOR: Duration = Duration::from_secs(60);
 pub const STEADY_AFTER: Duration = Duration::from_secs(300);
 /// A not-ready whose cause may be shared must stay the only one for this long before sessions move (H2, S5).
 pub const SHARED_CAUSE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The usual limits of a probe.
-pub const USUAL_LIMITS: ProbeLimits = ProbeLimits {
-    connect: Duration::from_secs(2),
-    tls: Duration::from_secs(3),
-    http: Duration::from_secs(6),
-};
-/// The limits of a probe while isolated: a connect is given up within R1's cap and tried anew.
-pub const ISOLATED_LIMITS: ProbeLimits = ProbeLimits {
-    connect: Duration::from_millis(800),
-    tls: Duration::from_secs(2),
-    http: Duration::from_secs(6),
-};
-/// The least limits of a probe under suspicion (D4): two of them pass within a second.
-pub const SHORT_LIMITS: ProbeLimits = ProbeLimits {
-    connect: Duration::from_millis(400),
-    tls: Duration::from_millis(400),
-    http: Duration::from_millis(1000),
-};
-
-/// The limits under suspicion for an endpoint whose answers usually take `usual`.
-pub(crate) fn short_limits(usual: Duration) -> ProbeLimits {
-    let stretched = (usual * 4).min(Duration::from_secs(1));
-    ProbeLimits {
-        connect: SHORT_LIMITS.connect.max(stretched),
-        tls: SHORT_LIMITS.tls.max(stretched),
-        http: SHORT_LIMITS.http,
-    }
-}
-
-/// What a probe's end says, without its words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Evidence {
-    Ready,
-    Alive,
-    NotReady,
-    /// Refused, reset, or nonsense.
-    Refused,
-    TimedOut,
-    /// A certificate that does not verify; nobody else's has been seen to verify since.
-    Unverified,
-    /// The same, and a witness verifies (H8).
-    Impostor,
-    /// The same, but the certificate is only out of its dates.
-    Dated,
-}
-
-/// H4: the whole table of health. `enough`: as much of this evidence as the thresholds ask for.
-pub(crate) fn health_after(health: Health, evidence: Evidence, enough: bool) -> Health {
-    match (health, evidence) {
-        (Health::Unknown | Health::Ready, Evidence::Ready) => Health::Ready,
-        (_, Evidence::Ready) if enough => Health::Ready,
-        (Health::Ready, Evidence::Alive | Evidence::NotReady) if !enough => Health::Ready,
-        (_, Evidence::Alive) => Health::Alive,
-        (_, Evidence::NotReady) => Health::NotReady,
-        (Health::Ready | Health::Alive | Health::NotReady, Evidence::Refused | Evidence::TimedOut)
-            if !enough =>
-        {
-            health
-        }
-        (_, Evidence::Refused | Evidence::TimedOut | Evidence::Dated) => Health::Unreachable,
-        (_, Evidence::Unverified) => Health::Unknown,
-        (_, Evidence::Impostor) => Health::Impostor,
-        (health, Evidence::Ready) => health,
-    }
-}
 
 impl Policy {
     /// The probe that ended, if it is the one that is waited for. A late or foreign one says nothing.
@@ -398,62 +335,11 @@ impl Judgement {
     }
 }
 
-/// What a finding says, and in words.
-fn describe(finding: &Finding) -> (Evidence, String) {
-    let depth = match finding.depth {
-        Depth::Tcp => "TCP connect accepted; no deeper test possible",
-        Depth::Tls => "TLS handshake done; no CA known, so neither identity nor readiness is tested",
-        Depth::Readyz => "readyz: 200",
-    };
-    match &finding.answer {
-        Answer::Ready => (Evidence::Ready, depth.to_string()),
-        Answer::Alive if finding.authenticated => (
-            Evidence::Alive,
-            "readyz refused even with the node's credential (401/403)".to_string(),
-        ),
-        Answer::Alive => (
-            Evidence::Alive,
-            "readyz refuses the anonymous (401/403) and no credential is at hand".to_string(),
-        ),
-        Answer::NotReady { status, failed } if failed.is_empty() => {
-            (Evidence::NotReady, format!("readyz: {status}"))
-        }
-        Answer::NotReady { status, failed } => (
-            Evidence::NotReady,
-            format!("readyz: {status}, failed: {}", failed.join(", ")),
-        ),
-        Answer::NoApi => (
-            Evidence::NotReady,
-            "serves no API (\"apiserver disabled\"): an etcd-only server".to_string(),
-        ),
-    }
-}
-
-/// H2: names of failed checks whose cause may lie outside the server.
-fn may_be_shared(failed: &[String]) -> bool {
-    !failed.is_empty()
-        && failed
-            .iter()
-            .all(|name| name.starts_with("etcd") || name.starts_with("kms"))
-}
-
 /// The running mean of a duration: an eighth of the newest.
 pub(crate) fn usual(before: Duration, newest: Duration) -> Duration {
     let newest = newest.min(Duration::from_secs(10));
     match before.is_zero() {
         true => newest,
         false => (before * 7 + newest) / 8,
-    }
-}
-
-/// The word for a health, as everywhere.
-pub(crate) fn health_word(health: Health) -> &'static str {
-    match health {
-        Health::Unknown => "unknown",
-        Health::Ready => "ready",
-        Health::Alive => "alive",
-        Health::NotReady => "not-ready",
-        Health::Unreachable => "unreachable",
-        Health::Impostor => "impostor",
     }
 }

@@ -9,8 +9,7 @@ use core::net::SocketAddr;
 use crate::action::{Action, Pace, Which};
 use crate::event::SourceId;
 use crate::policy::Policy;
-use crate::recovery::{ARCHIVED_PROBE_CAP, USELESS_PROBE_CAP};
-use crate::snapshot::{Capability, Class, Health, Standing};
+use crate::snapshot::{Capability, Health, Standing};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
         (9, snapshot_is_the_state(policy)),
         (10, sources_and_endpoints_agree(policy)),
         (11, configured_ones_stay(policy)),
-        (12, impostors_have_a_witness_or_a_doubt(policy)),
+        (12, doubted_ones_are_not_believed(policy)),
         (13, bounds_hold(policy)),
     ] {
         breaches.extend(found.map(|found| Breach { number, found }));
@@ -204,13 +203,13 @@ fn configured_ones_stay(policy: &Policy) -> Option<String> {
     })
 }
 
-/// 12 (H8): an impostor's certificate does not verify; an endpoint in doubt is never among the first.
-fn impostors_have_a_witness_or_a_doubt(policy: &Policy) -> Option<String> {
+/// 12 (H8): an endpoint whose certificate does not verify is not judged by what it says.
+fn doubted_ones_are_not_believed(policy: &Policy) -> Option<String> {
     policy.endpoints.iter().find_map(|(address, endpoint)| {
-        let class = crate::selection::class_of(endpoint, endpoint.membership.standing);
-        let doubted = endpoint.judgement.doubt.is_some();
-        (doubted && class < Class::Unreachable)
-            .then(|| format!("{address} does not verify, yet is {class:?}"))
+        let health = endpoint.judgement.health;
+        let believed = matches!(health, Health::Ready | Health::Alive | Health::NotReady);
+        (believed && endpoint.judgement.doubt.is_some())
+            .then(|| format!("{address} does not verify, yet is {health:?}"))
     })
 }
 
@@ -222,8 +221,7 @@ fn bounds_hold(policy: &Policy) -> Option<String> {
         .values()
         .filter(|e| e.membership.standing == Standing::Archived && e.traffic.sessions == 0)
         .count();
-    let caps_in_order = USELESS_PROBE_CAP <= ARCHIVED_PROBE_CAP;
-    (policy.endpoints.len() > settings.endpoints_max || archived > settings.archive_max || !caps_in_order)
+    (policy.endpoints.len() > settings.endpoints_max || archived > settings.archive_max)
         .then(|| format!("{} endpoints, {archived} archived", policy.endpoints.len()))
 }
 
@@ -232,4 +230,193 @@ fn closes(actions: &[Action]) -> impl Iterator<Item = (SocketAddr, Which, Pace)>
         Action::CloseSessions(close) => Some((close.endpoint, close.which, close.pace)),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    //! A check that cannot fail proves nothing: each one is shown a state, or an action, that breaks it.
+
+    use alloc::vec;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::action::{CloseSessions, StartProbe};
+    use crate::endpoint::Until;
+    use crate::event::ProbeId;
+    use crate::finding::{Answer, Depth, Finding, Untrusted};
+    use crate::probing::USUAL_LIMITS;
+    use crate::report::{Listing, Report};
+    use crate::{Event, RefreshId, Settings, SourceKind, SourceSpec, Timestamp};
+
+    const ONE: SocketAddr =
+        SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 1)), 6443);
+    const TWO: SocketAddr =
+        SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(10, 0, 0, 2)), 6443);
+
+    /// Two listed endpoints, `ready` of them found ready.
+    fn policy(ready: &[SocketAddr]) -> Policy {
+        let spec = |name: &str, kind| SourceSpec {
+            name: name.into(),
+            kind,
+        };
+        let sources = vec![
+            spec("static", SourceKind::Static),
+            spec("kubernetes", SourceKind::Kubernetes),
+        ];
+        let now = Timestamp::from_millis(1000);
+        let mut policy = Policy::new(
+            Settings {
+                sources,
+                ..Settings::default()
+            },
+            1,
+            now,
+        );
+        let endpoints = vec![Listing::from(ONE), Listing::from(TWO)];
+        let report = Report {
+            endpoints,
+            verified: true,
+            ..Report::default()
+        };
+        let event = Event::SourceReported {
+            source: SourceId(1),
+            refresh: RefreshId(9),
+            position: 0,
+            report,
+        };
+        let mut actions = Vec::new();
+        policy.step(now, event, &mut actions);
+        let probes = actions.into_iter().filter_map(|action| match action {
+            Action::StartProbe(start) => Some((start.endpoint, start.probe)),
+            _ => None,
+        });
+        for (endpoint, probe) in probes.filter(|(endpoint, _)| ready.contains(endpoint)) {
+            let total = Duration::from_millis(2);
+            let finding = Finding {
+                depth: Depth::Readyz,
+                answer: Answer::Ready,
+                connect: None,
+                total,
+                authenticated: true,
+            };
+            policy.step(
+                now,
+                Event::ProbeSucceeded {
+                    endpoint,
+                    probe,
+                    finding,
+                },
+                &mut Vec::new(),
+            );
+        }
+        policy
+    }
+
+    fn broken(policy: &Policy, actions: &[Action]) -> Vec<u8> {
+        check(policy, actions)
+            .into_iter()
+            .map(|breach| breach.number)
+            .collect()
+    }
+
+    fn close(endpoint: SocketAddr, pace: Pace) -> Action {
+        Action::CloseSessions(CloseSessions {
+            endpoint,
+            which: Which::All,
+            pace,
+            reason: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_sound_policy_breaks_none() {
+        assert_eq!(broken(&policy(&[ONE, TWO]), &[]), vec![]);
+        assert_eq!(broken(&policy(&[]), &[]), vec![]);
+    }
+
+    #[test]
+    fn each_check_can_fail() {
+        type Bend = fn(&mut Policy);
+        let bends: [(u8, &[SocketAddr], Bend); 10] = [
+            (1, &[ONE, TWO], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.membership.standing = Standing::Archived
+                });
+            }),
+            (2, &[], |policy| {
+                policy.sources[0].asking = None;
+                policy.sources[0].next = None;
+            }),
+            (3, &[], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.probing.outstanding = None;
+                    endpoint.probing.next = Some(Timestamp::from_millis(1_000_000));
+                });
+            }),
+            (4, &[ONE, TWO], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.probing = crate::endpoint::Probing::default()
+                });
+            }),
+            (5, &[ONE, TWO], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.drain = Some(Until::Time(Timestamp::ZERO))
+                });
+            }),
+            (9, &[ONE, TWO], |policy| {
+                bend(policy, |endpoint| endpoint.judgement.reason = "another".into());
+            }),
+            (10, &[ONE, TWO], |policy| {
+                policy.sources[1].current.remove(&ONE);
+            }),
+            (11, &[ONE, TWO], |policy| {
+                policy.sources[0].current.insert(SocketAddr::new(ONE.ip(), 1));
+            }),
+            (12, &[ONE, TWO], |policy| {
+                bend(policy, |endpoint| {
+                    let (since, cause) = (Timestamp::ZERO, Untrusted::Other);
+                    endpoint.judgement.doubt = Some(crate::endpoint::Doubt {
+                        since,
+                        cause,
+                        detail: String::new(),
+                    });
+                });
+            }),
+            (13, &[ONE, TWO], |policy| policy.settings.endpoints_max = 1),
+        ];
+        for (number, ready, bend) in bends {
+            let mut policy = policy(ready);
+            bend(&mut policy);
+            assert!(
+                broken(&policy, &[]).contains(&number),
+                "invariant {number} did not notice"
+            );
+        }
+    }
+
+    fn bend(policy: &mut Policy, how: impl FnOnce(&mut crate::endpoint::Endpoint)) {
+        how(policy.endpoints.get_mut(&ONE).expect("it is known"));
+    }
+
+    #[test]
+    fn each_check_of_actions_can_fail() {
+        let gently = Pace::Quiet(Duration::ZERO);
+        let probe = || {
+            let (endpoint, probe, limits) = (ONE, ProbeId(7), USUAL_LIMITS);
+            Action::StartProbe(StartProbe {
+                endpoint,
+                probe,
+                fresh: true,
+                keep: false,
+                limits,
+            })
+        };
+        let both = policy(&[ONE, TWO]);
+        assert!(broken(&both, &[probe(), probe()]).contains(&4));
+        assert!(broken(&policy(&[ONE]), &[close(ONE, gently)]).contains(&6));
+        let first = both.ordered()[0];
+        assert!(broken(&both, &[close(first, gently)]).contains(&7));
+        assert!(broken(&both, &[close(ONE, Pace::Reset(Duration::ZERO))]).contains(&8));
+        assert!(broken(&policy(&[]), &[close(ONE, gently)]).contains(&8));
+    }
 }

@@ -8,12 +8,12 @@
 //!
 //! | family | says | module |
 //! |---|---|---|
-//! | M | what is known, and what it takes to forget it | `membership` |
-//! | H | what a test or a session's fate says of an endpoint | `health`, `witness` |
+//! | M | what is known, and what it takes to forget it | [`membership`], `archive` |
+//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], `suspicion`, [`probing`] |
 //! | S | which endpoint comes first | [`selection`] |
-//! | R | the node's own state; when what is tried | `recovery` |
-//! | D | which sessions are moved, when, how gently | `moving` |
-//! | P | what is remembered, and how ages are counted | `persistence` |
+//! | R | the node's own state; when what is asked | [`recovery`], [`refreshing`] |
+//! | D | which sessions are moved, when, how gently | [`moving`] |
+//! | P | what is remembered, and how ages are counted | [`persistence`] |
 //!
 //! Standing (what sources say), health (what tests say) and administration (what the operator says) are three
 //! types and never one list of states. What must always hold is numbered in [`invariants`].
@@ -26,23 +26,32 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod action;
+mod archive;
 mod canonical;
 mod chance;
 mod endpoint;
 mod event;
+mod evidence;
+mod finding;
 pub mod health;
 pub mod invariants;
 pub mod membership;
 pub mod moving;
 pub mod persistence;
 mod policy;
+pub mod probing;
 pub mod recovery;
+pub mod refreshing;
+mod report;
 pub mod selection;
 mod settings;
 mod snapshot;
 mod source;
+mod suspicion;
 mod time;
 mod view;
 pub mod witness;
@@ -50,7 +59,9 @@ pub mod witness;
 pub use action::*;
 pub use canonical::Canonical;
 pub use event::*;
+pub use finding::*;
 pub use policy::{Policy, Timer};
+pub use report::*;
 pub use settings::*;
 pub use snapshot::*;
 pub use time::{Duration, Timestamp};

@@ -8,7 +8,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::event::{Depth, Mode, SourceId};
+use crate::event::SourceId;
+use crate::finding::Depth;
+use crate::report::Mode;
 use crate::settings::SourceKind;
 
 /// The state of the node and of all that it knows, at one moment.

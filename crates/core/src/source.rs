@@ -8,7 +8,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::event::{Mode, RefreshId};
+use crate::event::RefreshId;
+use crate::report::Mode;
 use crate::settings::{SourceKind, SourceSpec};
 use crate::snapshot::SourceState;
 

@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use crate::action::Action;
 use crate::endpoint::Endpoint;
-use crate::event::Untrusted;
-use crate::health::Evidence;
+use crate::evidence::{Evidence, health_after};
+use crate::finding::Untrusted;
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
 use crate::{Level, Timestamp};
@@ -178,8 +178,7 @@ impl Policy {
                 format!("{}; no other server verifies either", doubt.detail),
             ),
         };
-        if crate::health::health_after(endpoint.judgement.health, evidence, true) != endpoint.judgement.health
-        {
+        if health_after(endpoint.judgement.health, evidence, true) != endpoint.judgement.health {
             self.judge(address, evidence, true, reason, actions);
         }
     }

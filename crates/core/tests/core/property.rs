@@ -154,9 +154,13 @@ proptest! {
             world.tell(Event::UndrainRequested { endpoint });
         }
         if !known.is_empty() {
-            // Isolated: archived ones are tried within 10 s, and a test under way may take its limits first.
-            // Degraded: the usual pace, 30 s and its jitter, after a test under way.
-            let limit = if world.state() == NodeState::Isolated { seconds(17) } else { seconds(45) };
+            // Tests under way tell how it was; they end within their limits.
+            world.run(seconds(12));
+            // Isolated: everything, archived ones too, is tried within 10 s. Degraded: the usual pace, 30 s and its jitter.
+            let limit = match world.state() {
+                NodeState::Isolated => seconds(11),
+                _ => seconds(34),
+            };
             world.run_until(limit, |world| world.state() == NodeState::Attached);
         }
     }

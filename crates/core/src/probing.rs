@@ -1,0 +1,207 @@
+//! H7, R1: when which endpoint is tested, and under which limits.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::Timestamp;
+use crate::action::{Action, ProbeLimits, StartProbe};
+use crate::endpoint::{Endpoint, Outstanding};
+use crate::event::ProbeId;
+use crate::health::{BURST_EVERY, FALL};
+use crate::policy::Policy;
+use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
+use crate::snapshot::{Class, Health, NodeState, Standing};
+
+/// The longest pause between two tries of an endpoint while isolated (R1); wider with `fleet-size`.
+pub const ISOLATED_PROBE_CAP: Duration = Duration::from_millis(800);
+/// The same for one that serves no API, or whose certificate does not verify.
+pub const USELESS_PROBE_CAP: Duration = Duration::from_secs(2);
+/// The same for an archived one.
+pub const ARCHIVED_PROBE_CAP: Duration = Duration::from_secs(10);
+/// A not-ready endpoint is looked at this often while nobody is ready, once it has taken long to come up.
+const SLOW_START_EVERY: Duration = Duration::from_secs(2);
+/// A test that failed on this very machine is done anew after this long.
+const LOCAL_FAULT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The usual limits of a probe.
+pub const USUAL_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_secs(2),
+    tls: Duration::from_secs(3),
+    http: Duration::from_secs(6),
+};
+/// The limits of a probe while isolated: a connect is given up within R1's cap and tried anew.
+pub const ISOLATED_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_millis(800),
+    tls: Duration::from_secs(2),
+    http: Duration::from_secs(6),
+};
+/// The least limits of a probe under suspicion (D4): two of them pass within a second.
+pub const SHORT_LIMITS: ProbeLimits = ProbeLimits {
+    connect: Duration::from_millis(400),
+    tls: Duration::from_millis(400),
+    http: Duration::from_millis(1000),
+};
+
+/// The limits under suspicion for an endpoint whose answers usually take `usual`.
+pub(crate) fn short_limits(usual: Duration) -> ProbeLimits {
+    let stretched = (usual * 4).min(Duration::from_secs(1));
+    ProbeLimits {
+        connect: SHORT_LIMITS.connect.max(stretched),
+        tls: SHORT_LIMITS.tls.max(stretched),
+        http: SHORT_LIMITS.http,
+    }
+}
+
+impl Policy {
+    /// R1: the longest pause between two tries of `endpoint` while isolated.
+    pub(crate) fn isolated_probe_cap(&self, endpoint: &Endpoint) -> Duration {
+        let wider = 1 + self.settings.fleet_size / 1000;
+        match class_of_pause(endpoint, endpoint.membership.standing) {
+            Class::Archived => ARCHIVED_PROBE_CAP,
+            Class::NoApi => USELESS_PROBE_CAP * wider,
+            _ => ISOLATED_PROBE_CAP * wider,
+        }
+    }
+
+    /// When an endpoint is tested again, now that a test has ended.
+    pub(crate) fn plan_after_probe(&mut self, address: SocketAddr) {
+        let Some(endpoint) = self.endpoints.get(&address) else {
+            return;
+        };
+        let pause = match self.pause_after_probe(endpoint) {
+            Some(Pause::Exactly(pause)) => Some(pause),
+            Some(Pause::About(period)) => Some(self.chance.about(period)),
+            Some(Pause::UpTo(most)) => Some(self.chance.up_to(most)),
+            None => None,
+        };
+        let now = self.now;
+        if let Some(endpoint) = self.endpoints.get_mut(&address) {
+            endpoint.probing.next = pause.map(|pause| now + pause);
+            endpoint.probing.attempts = endpoint.probing.attempts.saturating_add(1);
+        }
+    }
+
+    fn pause_after_probe(&self, endpoint: &Endpoint) -> Option<Pause> {
+        let (judgement, probing) = (&endpoint.judgement, &endpoint.probing);
+        let isolated = self.node_state() == NodeState::Isolated;
+        if self.node.local_fault.is_some_and(|(_, seen)| seen == self.now) {
+            // H3: this machine failed, not the endpoint; it is asked again soon.
+            return Some(Pause::About(LOCAL_FAULT_PAUSE));
+        }
+        if probing.fresh_wanted {
+            return Some(Pause::Exactly(Duration::ZERO));
+        }
+        if isolated {
+            let cap = self.isolated_probe_cap(endpoint);
+            let backoff = FIRST_BACKOFF * (1 << probing.attempts.min(10));
+            return Some(Pause::UpTo(backoff.min(cap)));
+        }
+        if endpoint.membership.standing == Standing::Archived {
+            return None;
+        }
+        if judgement.suspicion.is_some() && probing.burst_until.is_some_and(|until| self.now < until) {
+            let at_once = judgement.short_timeouts > 0 && judgement.short_timeouts < FALL;
+            return Some(Pause::Exactly(if at_once { Duration::ZERO } else { BURST_EVERY }));
+        }
+        if judgement.health != Health::Ready && judgement.good > 0 {
+            return Some(Pause::Exactly(BURST_EVERY));
+        }
+        let nobody_ready = self.node_state() != NodeState::Attached;
+        if nobody_ready && judgement.health == Health::NotReady && endpoint.serves_api() {
+            let coming_up = judgement.coming_up_until.is_some_and(|until| self.now < until);
+            match (coming_up, judgement.shared_cause) {
+                (true, _) => return Some(Pause::About(BURST_EVERY)),
+                (false, false) => return Some(Pause::About(SLOW_START_EVERY)),
+                // S5: a shared cause among servers that served before: the usual pace.
+                (false, true) => {}
+            }
+        }
+        if judgement.health == Health::NotReady
+            && judgement.shared_cause
+            && endpoint.traffic.sessions > 0
+            && !nobody_ready
+        {
+            // S5: whether it heals decides whether its sessions move.
+            return Some(Pause::About(SLOW_START_EVERY));
+        }
+        let fleet = if self.settings.fleet_size >= 1000 { 2 } else { 1 };
+        match endpoint.is_in_use(self.now, self.settings.probe_used) {
+            true => Some(Pause::About(self.settings.probe_used * fleet)),
+            false => Some(Pause::About(self.settings.probe_idle * fleet)),
+        }
+    }
+
+    /// Starts the tests that are due.
+    pub(crate) fn start_probes(&mut self, actions: &mut Vec<Action>) {
+        let now = self.now;
+        let isolated = self.is_isolated();
+        for (&address, endpoint) in &mut self.endpoints {
+            let probing = &mut endpoint.probing;
+            let lost = |outstanding: Outstanding| now >= outstanding.lost_at();
+            if probing.outstanding.is_some_and(lost) {
+                probing.outstanding = None;
+                probing.next = Some(now);
+            }
+            if probing.outstanding.is_some() || probing.next.is_none_or(|next| next > now) {
+                continue;
+            }
+            self.last_probe = ProbeId(self.last_probe.0 + 1);
+            let judgement = &endpoint.judgement;
+            let short = judgement.suspicion.is_some() && judgement.short_timeouts < FALL && !isolated;
+            let limits = match (isolated, short) {
+                (true, _) => ISOLATED_LIMITS,
+                (_, true) => short_limits(judgement.connect_usual),
+                _ => USUAL_LIMITS,
+            };
+            let keep = endpoint.traffic.sessions > 0;
+            let calm = judgement.health == Health::Ready && judgement.suspicion.is_none();
+            let fresh = probing.fresh_wanted || isolated || !keep || !calm;
+            probing.outstanding = Some(Outstanding {
+                probe: self.last_probe,
+                started: now,
+                fresh,
+                short,
+                limits,
+            });
+            probing.next = None;
+            probing.fresh_wanted = false;
+            let probe = self.last_probe;
+            actions.push(Action::StartProbe(StartProbe {
+                endpoint: address,
+                probe,
+                fresh,
+                keep,
+                limits,
+            }));
+        }
+    }
+}
+
+impl Outstanding {
+    /// When its end is so late that the shell must have lost it.
+    pub(crate) fn lost_at(self) -> Timestamp {
+        let ProbeLimits { connect, tls, http } = self.limits;
+        // Anonymous first, with the credential on a second connection then.
+        self.started + (connect + tls + http) * 2 + LOST_AFTER
+    }
+}
+
+/// How long until the next test.
+enum Pause {
+    Exactly(Duration),
+    /// Jittered by a tenth.
+    About(Duration),
+    /// Full jitter.
+    UpTo(Duration),
+}
+
+/// Which cap holds for an endpoint while isolated.
+fn class_of_pause(endpoint: &Endpoint, standing: Standing) -> Class {
+    let useless = !endpoint.serves_api() || endpoint.judgement.doubt.is_some();
+    match standing {
+        Standing::Archived => Class::Archived,
+        _ if useless => Class::NoApi,
+        _ => Class::Unknown,
+    }
+}

@@ -1,0 +1,292 @@
+//! R1, R2, R3: when which source is asked, what, and through which servers.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::action::{Action, Ask, Breadth, RefreshSource};
+use crate::endpoint::Endpoint;
+use crate::event::{RefreshId, SourceId};
+use crate::policy::Policy;
+use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
+use crate::report::{NodeListing, SourceFailure};
+use crate::settings::SourceKind;
+use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
+use crate::source::Asking;
+use crate::{Level, Mode};
+
+/// The longest pause that a server may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+/// Servers that one refresh may ask.
+pub const TARGETS_MAX: usize = 64;
+
+impl Policy {
+    /// A refresh ended with an answer.
+    pub(crate) fn plan_after_report(&mut self, id: SourceId, refresh: RefreshId) {
+        let isolated = self.node_state() == NodeState::Isolated;
+        let (now, polled, watched) = (
+            self.now,
+            self.settings.refresh_polled,
+            self.settings.refresh_watched,
+        );
+        let Some(index) = self.index(id) else { return };
+        let source = &mut self.sources[index];
+        if source.asking.is_some_and(|asking| asking.refresh == refresh) {
+            source.asking = None;
+        } else {
+            return;
+        }
+        source.failures = if isolated {
+            source.failures.saturating_add(1)
+        } else {
+            0
+        };
+        source.not_before = None;
+        self.changed = true;
+        source.next = match (isolated, source.mode, source.kind) {
+            (true, _, kind) => Some(now + backoff(&mut self.chance, source.failures, kind.isolated_cap())),
+            (_, Mode::Fixed, _) => None,
+            (_, Mode::Watch, _) if source.watch.is_some() => Some(now + self.chance.about(watched)),
+            _ if source.state == SourceState::Empty => Some(now + self.chance.about(polled / 6)),
+            _ => Some(now + self.chance.about(polled)),
+        };
+    }
+
+    /// An operator wants everything asked now.
+    pub(crate) fn refresh_all(&mut self) {
+        for source in &mut self.sources {
+            if source.asking.is_none() {
+                source.next = Some(self.now);
+            }
+        }
+        self.changed = true;
+    }
+
+    /// H6: a supervisor that answered can be asked again; *discovery* is a capability of its own.
+    pub(crate) fn take_discovery(
+        &mut self,
+        id: SourceId,
+        server: Option<SocketAddr>,
+        capability: Capability,
+    ) {
+        let is_supervisor = self
+            .source(id)
+            .is_some_and(|source| source.kind == SourceKind::Supervisor);
+        let endpoint = server.and_then(|server| self.endpoints.get_mut(&server));
+        if let (true, Some(endpoint)) = (is_supervisor, endpoint) {
+            self.changed |= endpoint.judgement.discovery != capability;
+            endpoint.judgement.discovery = capability;
+        }
+    }
+
+    /// M3a: an answer about one Node.
+    pub(crate) fn take_node_answer(
+        &mut self,
+        id: SourceId,
+        refresh: RefreshId,
+        name: &str,
+        node: Option<&NodeListing>,
+        actions: &mut Vec<Action>,
+    ) {
+        let now = self.now;
+        let Some(source) = self.source_mut(id) else { return };
+        let newer = (refresh, 0) >= source.order;
+        let recovered = source.state == SourceState::Failed;
+        source.state = SourceState::Good;
+        source.error = None;
+        source.last_report = Some(now);
+        if newer {
+            self.take_node(name, node);
+        }
+        self.changed = true;
+        if recovered {
+            self.announce_source(id, Level::Info, "answers again".to_string(), actions);
+        }
+        self.plan_after_report(id, refresh);
+    }
+
+    /// A refresh ended without an answer.
+    pub(crate) fn take_source_failure(
+        &mut self,
+        id: SourceId,
+        refresh: RefreshId,
+        failure: SourceFailure,
+        actions: &mut Vec<Action>,
+    ) {
+        let isolated = self.is_isolated();
+        let (now, polled) = (self.now, self.settings.refresh_polled);
+        let Some(index) = self.index(id) else { return };
+        let source = &mut self.sources[index];
+        if source.asking.is_none_or(|asking| asking.refresh != refresh) {
+            return;
+        }
+        source.asking = None;
+        source.failures = source.failures.saturating_add(1);
+        let cap = if isolated {
+            source.kind.isolated_cap()
+        } else {
+            polled
+        };
+        let pause = backoff(&mut self.chance, source.failures, cap);
+        source.not_before = failure.retry_after.map(|after| now + after.min(RETRY_AFTER_MAX));
+        source.next = Some((now + pause).max(source.not_before.unwrap_or(now)));
+        let news = source.state != SourceState::Failed;
+        source.state = SourceState::Failed;
+        source.error = Some(failure.reason.clone());
+        self.changed = true;
+        for (server, _) in &failure.tried {
+            self.take_discovery(id, Some(*server), Capability::No);
+        }
+        if let Some(fault) = failure.local {
+            self.take_local_fault(fault, actions);
+        }
+        if news {
+            self.announce_source(
+                id,
+                Level::Warn,
+                format!("fails: {}; nothing is forgotten (M2)", failure.reason),
+                actions,
+            );
+        }
+    }
+
+    /// A watch is over: the next refresh opens a new one.
+    pub(crate) fn take_watch_end(&mut self, id: SourceId, refresh: RefreshId, reason: String) {
+        let now = self.now;
+        let isolated = self.is_isolated();
+        let Some(index) = self.index(id) else { return };
+        let source = &mut self.sources[index];
+        if source.watch != Some(refresh) {
+            return;
+        }
+        source.watch = None;
+        source.note = format!("watch ended: {reason}");
+        source.failures = source.failures.saturating_add(1);
+        let cap = if isolated {
+            source.kind.isolated_cap()
+        } else {
+            Duration::from_secs(10)
+        };
+        let soon = now + backoff(&mut self.chance, source.failures, cap);
+        if source.asking.is_none() {
+            source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
+        }
+        self.changed = true;
+    }
+
+    /// Starts the refreshes that are due.
+    pub(crate) fn start_refreshes(&mut self, actions: &mut Vec<Action>) {
+        let now = self.now;
+        let isolated = self.is_isolated();
+        for index in 0..self.sources.len() {
+            let source = &mut self.sources[index];
+            if source
+                .asking
+                .is_some_and(|asking| now >= asking.started + asking.timeout + LOST_AFTER)
+            {
+                source.asking = None;
+                source.next = Some(now);
+            }
+            if source.asking.is_some() || source.next.is_none_or(|next| next > now) {
+                continue;
+            }
+            let (kind, turn) = (source.kind, source.turn);
+            let targets = self.targets(kind, turn as usize);
+            let ask = if kind == SourceKind::Nodes {
+                self.node_question(turn as usize)
+            } else {
+                Ask::Everything
+            };
+            self.last_refresh = RefreshId(self.last_refresh.0 + 1);
+            let (refresh, timeout) = (self.last_refresh, kind.timeout(isolated));
+            let source = &mut self.sources[index];
+            source.turn = source.turn.wrapping_add(1);
+            source.next = None;
+            source.asking = Some(Asking {
+                refresh,
+                started: now,
+                timeout,
+            });
+            self.changed = true;
+            let breadth = if isolated { Breadth::Every } else { Breadth::First };
+            let source = SourceId(u16::try_from(index).unwrap_or(u16::MAX));
+            actions.push(Action::RefreshSource(RefreshSource {
+                source,
+                refresh,
+                ask,
+                targets,
+                breadth,
+                timeout,
+            }));
+        }
+    }
+
+    /// R2, R3: servers to ask, best first; the good ones take turns.
+    fn targets(&self, kind: SourceKind, turn: usize) -> Vec<SocketAddr> {
+        if !kind.needs_server() {
+            return Vec::new();
+        }
+        let isolated = self.is_isolated();
+        let useful = |address: &SocketAddr| {
+            self.endpoints.get(address).is_some_and(|endpoint| {
+                let class = crate::selection::class_of(endpoint, endpoint.membership.standing);
+                // H6: an etcd-only server is precious to a supervisor source, useless to an API source.
+                class != Class::Impostor
+                    && (kind == SourceKind::Supervisor || class != Class::NoApi)
+                    && (isolated || class != Class::Archived)
+            })
+        };
+        let mut targets: Vec<SocketAddr> = self.ordered().into_iter().filter(useful).collect();
+        let good = targets
+            .iter()
+            .take_while(|address| {
+                self.endpoints
+                    .get(address)
+                    .is_some_and(|endpoint| endpoint.is_ready() && !endpoint.is_suspected())
+            })
+            .count();
+        if good > 1 {
+            targets[..good].rotate_left(turn % good);
+        }
+        targets.truncate(TARGETS_MAX);
+        targets
+    }
+
+    /// M3a: the Node of an endpoint that left the Endpoints first, else one control-plane Node in turn; a list while a listed endpoint has none.
+    fn node_question(&self, turn: usize) -> Ask {
+        let untied = self.endpoints.values().any(|endpoint| {
+            endpoint.membership.node.is_none() && endpoint.membership.standing != Standing::Archived
+        });
+        let listed_before = self
+            .sources
+            .iter()
+            .any(|source| source.kind == SourceKind::Nodes && source.last_report.is_some());
+        let name = |endpoint: &Endpoint| endpoint.membership.node.clone();
+        let left: Vec<String> = self
+            .endpoints
+            .values()
+            .filter(|e| e.membership.unlisted.is_some() && e.membership.archived.is_none())
+            .filter_map(name)
+            .collect();
+        let all: Vec<String> = self
+            .endpoints
+            .values()
+            .filter(|e| e.membership.archived.is_none())
+            .filter_map(name)
+            .collect();
+        // A server without a Node stays untied for ever: every fourth question is enough for it.
+        let list = !listed_before || all.is_empty() || (untied && turn.is_multiple_of(4));
+        match (list, left.is_empty()) {
+            (true, _) => Ask::Everything,
+            (false, false) => Ask::Node(left[turn % left.len()].clone()),
+            (false, true) => Ask::Node(all[turn % all.len()].clone()),
+        }
+    }
+}
+
+/// Full-jitter exponential backoff.
+fn backoff(chance: &mut crate::chance::Chance, failures: u8, cap: Duration) -> Duration {
+    chance.up_to((FIRST_BACKOFF * (1 << failures.min(12))).min(cap))
+}

@@ -1,0 +1,87 @@
+//! What a source answers.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::LocalFault;
+
+/// A source's complete current answer. It replaces that source's own earlier one, whole and at once (M1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Report {
+    /// The endpoints that it lists.
+    pub endpoints: Vec<Listing>,
+    /// The Nodes that it lists ([`crate::SourceKind::Nodes`] only).
+    pub nodes: Vec<NodeListing>,
+    /// How it will be kept up to date.
+    pub mode: Mode,
+    /// The server that answered, if a server did.
+    pub answered_by: Option<SocketAddr>,
+    /// Whether the answering server was verified against the cluster's CA. An unverified answer only adds (M6).
+    pub verified: bool,
+    /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
+    pub note: String,
+}
+
+/// How a source's answer is kept up to date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A watch is open and reports each change.
+    Watch,
+    /// Asked again and again.
+    #[default]
+    Poll,
+    /// Does not change while the process runs.
+    Fixed,
+}
+
+/// One endpoint in a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Listing {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port; `None` where the source tells none (M7: then the port of a listed endpoint or of the settings).
+    pub port: Option<u16>,
+    /// Its zone, where the source tells it.
+    pub zone: Option<String>,
+}
+
+impl From<SocketAddr> for Listing {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            ip: address.ip(),
+            port: Some(address.port()),
+            zone: None,
+        }
+    }
+}
+
+/// One control-plane Node in a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeListing {
+    /// `metadata.name`.
+    pub name: String,
+    /// `status.addresses`, internal ones first.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it carries a control-plane role label (an etcd-only Node does not).
+    pub control_plane: bool,
+    /// `topology.kubernetes.io/zone`.
+    pub zone: Option<String>,
+}
+
+/// Why a refresh gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SourceFailure {
+    /// In words, ending in what to do where something can be done.
+    pub reason: String,
+    /// Servers that were asked and what each said, for `status` and for the *discovery* capability (H6).
+    pub tried: Vec<(SocketAddr, String)>,
+    /// The server asked for this pause (`Retry-After`, 429).
+    pub retry_after: Option<Duration>,
+    /// Whether the fault is ours ([`LocalFault`]): then it says nothing about any server.
+    pub local: Option<LocalFault>,
+}

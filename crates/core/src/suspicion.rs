@@ -1,0 +1,94 @@
+//! H7: a suspicion has an endpoint tested at once, and puts it after its equals until that test has answered.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::endpoint::{Outstanding, Suspicion};
+use crate::health::BURST_EVERY;
+use crate::policy::Policy;
+use crate::snapshot::Health;
+
+/// How long probes follow each other closely after a suspicion (H7).
+const BURST_FOR: Duration = Duration::from_secs(3);
+/// Suspicions are heard in full again after this long without one.
+const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
+
+impl Policy {
+    /// H7: a suspicion from outside has the endpoint probed afresh at once; suspicions that prove empty are heard less
+    /// and less. `demotes`: it puts the endpoint after its equals (S1) until it is answered.
+    pub(crate) fn suspect(&mut self, address: SocketAddr, demotes: bool) {
+        let now = self.now;
+        let longest = self.settings.probe_used;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        if matches!(judgement.health, Health::Unreachable | Health::Impostor) {
+            return;
+        }
+        if judgement.suspicion.is_none() {
+            let heard = &mut judgement.heard[usize::from(demotes)];
+            let pause = (BURST_EVERY * (1 << heard.empty.min(8))).min(longest);
+            if heard.last.is_some_and(|last| now.since(last) >= SUSPICION_MEMORY) {
+                heard.empty = 0;
+            } else if heard.empty > 0 && heard.last.is_some_and(|last| now.since(last) < pause) {
+                return;
+            }
+            heard.last = Some(now);
+        } else if judgement
+            .suspicion
+            .is_some_and(|suspicion| suspicion.demotes || !demotes)
+        {
+            return;
+        }
+        self.raise_suspicion(address, demotes);
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        endpoint.probing.fresh_wanted = true;
+        endpoint.probing.next = Some(now);
+        // A lazy test under way would keep the urgent one waiting for its long limits.
+        let lazy =
+            |outstanding: &Outstanding| !outstanding.short && now.since(outstanding.started) >= BURST_EVERY;
+        if endpoint.probing.outstanding.as_ref().is_some_and(lazy) {
+            endpoint.probing.outstanding = None;
+        }
+    }
+
+    /// Something speaks against an endpoint: probes follow each other closely for a while (H7).
+    pub(crate) fn raise_suspicion(&mut self, address: SocketAddr, demotes: bool) {
+        let now = self.now;
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let suspicion = endpoint
+            .judgement
+            .suspicion
+            .get_or_insert(Suspicion { since: now, demotes });
+        suspicion.demotes |= demotes;
+        endpoint.probing.burst_until.get_or_insert(now + BURST_FOR);
+        self.changed = true;
+    }
+
+    /// A probe that began after the suspicion has answered it.
+    pub(crate) fn clear_suspicion(&mut self, address: SocketAddr, outstanding: Outstanding, empty: bool) {
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let judgement = &mut endpoint.judgement;
+        let answered = judgement
+            .suspicion
+            .filter(|suspicion| outstanding.fresh && outstanding.started >= suspicion.since);
+        if let Some(suspicion) = answered {
+            judgement.suspicion = None;
+            endpoint.probing.burst_until = None;
+            let heard = &mut judgement.heard[usize::from(suspicion.demotes)];
+            heard.empty = if empty {
+                heard.empty.saturating_add(1).min(8)
+            } else {
+                0
+            };
+            self.changed = true;
+        }
+    }
+}
