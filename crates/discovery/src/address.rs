@@ -7,13 +7,16 @@ const TEXT_MAX: usize = 64;
 
 /// `ip:port`, with an IPv6 address in brackets; port 0 is none.
 pub(crate) fn socket_address(text: &str) -> Option<SocketAddr> {
-    let address: SocketAddr = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    let mut address: SocketAddr = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    // An IPv4 address in IPv6's clothes is the same server.
+    address.set_ip(address.ip().to_canonical());
     (address.port() != 0 && usable(address.ip())).then_some(address)
 }
 
 /// An address that a server can have.
 pub(crate) fn ip_address(text: &str) -> Option<IpAddr> {
-    let ip = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    let ip: IpAddr = (text.len() <= TEXT_MAX).then_some(text)?.parse().ok()?;
+    let ip = ip.to_canonical();
     usable(ip).then_some(ip)
 }
 
@@ -44,6 +47,10 @@ mod tests {
         }
         assert_eq!(ip_address("255.255.255.255"), None);
         assert!(ip_address("fd00::1").is_some());
+        assert_eq!(
+            socket_address("[::ffff:10.0.0.1]:6443"),
+            socket_address("10.0.0.1:6443")
+        );
         assert_eq!(ip_address(&"1".repeat(10_000)), None);
     }
 }

@@ -197,16 +197,15 @@ pub(crate) async fn relay<T: Answer>(
 ) -> Result<T, SourceFailure> {
     let mut first_reported: Option<T> = None;
     let mut first_empty: Option<(SocketAddr, T)> = None;
+    let mut mode = None;
     while let Some((target, answer)) = attempts.next().await {
         if answer.is_empty() {
             first_empty.get_or_insert((target, answer));
             continue;
         }
         let mut report = answer.report(target);
-        if let Some(first) = &first_reported {
-            // Only the first answer's watch stays open.
-            report.mode = first.report(target).mode;
-        }
+        // Only the first answer's watch stays open.
+        report.mode = *mode.get_or_insert(report.mode);
         voice.report(report);
         first_reported.get_or_insert(answer);
         if breadth == Breadth::First {
@@ -255,7 +254,11 @@ mod tests {
                 log.lock().unwrap().push((last, start.elapsed().as_millis()));
                 async move {
                     let (after, good) = behaviour(last);
-                    let answer = tokio::time::sleep(Duration::from_millis(after));
+                    let answer = async {
+                        tokio::time::timeout(Duration::from_millis(after), pending::<()>())
+                            .await
+                            .is_err()
+                    };
                     tokio::time::timeout_at(until, answer)
                         .await
                         .map_err(|_| AskError::TimedOut(Phase::Head))?;

@@ -4,7 +4,8 @@ use jackline_core::Event;
 use jackline_discovery::{Distribution, SourceConfig, SupervisorConfig, TokenOrigin};
 use rcgen::date_time_ymd;
 
-use crate::stand::{Identity, Pki, Reply, Seen, Server, Stand, listed, order, slices, status};
+use crate::server::{Reply, Seen, Server, slices, status};
+use crate::stand::{Identity, Pki, Stand, listed, order};
 
 const OK_JSON: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 

@@ -3,7 +3,8 @@
 use jackline_core::{Breadth, Event, Mode};
 use jackline_discovery::SourceConfig;
 
-use crate::stand::{Pki, Reply, Server, Stand, feed, listed, nobody, order, silent, slice, slices, status};
+use crate::server::{Reply, Server, feed, nobody, silent, slice, slices, status};
+use crate::stand::{Pki, Stand, listed, order};
 
 const LIST: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices\
                     ?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";

@@ -7,6 +7,7 @@ mod kubernetes;
 mod nodes;
 mod orders;
 mod registration;
+mod server;
 mod stand;
 mod supervisor;
 mod watch;

@@ -3,7 +3,8 @@
 use jackline_core::{Ask, Event, Mode, NodeListing};
 use jackline_discovery::SourceConfig;
 
-use crate::stand::{Pki, Reply, Seen, Server, Stand, nobody, order, status};
+use crate::server::{Reply, Seen, Server, nobody, status};
+use crate::stand::{Pki, Stand, order};
 
 const BY_LABEL: &str =
     "/api/v1/nodes?labelSelector=node-role.kubernetes.io%2Fcontrol-plane&resourceVersion=0";

@@ -6,7 +6,8 @@ use jackline_core::{Ask, Event, RefreshId, SourceId};
 use jackline_discovery::{SourceConfig, StaticConfig};
 use tokio::time::Instant;
 
-use crate::stand::{Pki, Reply, Server, Stand, order, silent, slices, status};
+use crate::server::{Reply, Server, silent, slices, status};
+use crate::stand::{Pki, Stand, order};
 
 #[tokio::test]
 async fn a_newer_order_supersedes_one_that_still_asks() {

@@ -9,7 +9,8 @@ use jackline_discovery::{Distribution, SourceConfig, SupervisorConfig, TokenOrig
 use jackline_trust::{Trust, TrustConfig};
 use sha2::{Digest, Sha256};
 
-use crate::stand::{Pki, Reply, Seen, Server, Stand, listed, nobody, order, status};
+use crate::server::{Reply, Seen, Server, nobody, status};
+use crate::stand::{Pki, Stand, listed, order};
 
 const LIST: &str = "/v1-k3s/apiservers";
 

@@ -4,7 +4,8 @@ use jackline_core::{Event, Mode, RefreshId};
 use jackline_discovery::SourceConfig;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::stand::{Pki, Reply, Server, Stand, feed, listed, nobody, slice, slices};
+use crate::server::{Reply, Server, feed, nobody, slice, slices};
+use crate::stand::{Pki, Stand, listed};
 
 fn event(kind: &str, object: &str) -> String {
     format!(r#"{{"type":"{kind}","object":{object}}}"#)
