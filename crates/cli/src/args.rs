@@ -56,8 +56,12 @@ pub(crate) struct RunArgs {
     /// A registration address: an apiserver's or supervisor's URL; may be given again
     #[arg(long = "server", value_name = "URL")]
     pub(crate) servers: Vec<String>,
-    /// Where clients are accepted [default: 127.0.0.1:6440 and [::1]:6440]; may be given again
-    #[arg(long, value_name = "ADDR")]
+    // Not a documentation comment: brackets are links there.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Where clients are accepted [default: 127.0.0.1:6440 and [::1]:6440]; may be given again"
+    )]
     pub(crate) listen: Vec<String>,
     /// Where jackline remembers what it knows [default: /var/lib/jackline]
     #[arg(long, value_name = "DIR")]

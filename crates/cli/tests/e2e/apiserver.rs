@@ -1,10 +1,10 @@
-//! Apiserver stand-ins: TLS from a CA made on the spot, `/readyz`, EndpointSlices, and a download that waits halfway.
+//! Apiserver stand-ins: TLS from a CA made on the spot, `/readyz`, EndpointSlices, and a long download.
 //!
 //! Only what these tests need of a control plane; the lab has a larger one.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -16,14 +16,21 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 type Body = BoxBody<Bytes, Infallible>;
 
-/// The bytes of `/download`: each half is more than fits into the buffers on the way.
-pub(crate) const HALF: usize = 3 << 20;
+/// How long the download is: far more than the sockets between jackline and a client with [`crate::caller::WINDOW`]
+/// hold, so that jackline has bytes in hand for as long as the client does not read on.
+pub(crate) const LENGTH: usize = 16 << 20;
+
+/// The download: no block of it looks like another.
+pub(crate) static DOWNLOAD: LazyLock<Bytes> = LazyLock::new(|| {
+    let byte = |position: usize| (position.wrapping_mul(2_654_435_761) >> 8).to_le_bytes()[0];
+    (0..LENGTH).map(byte).collect()
+});
 
 /// A cluster: a CA, and the endpoints that every server of it tells.
 pub(crate) struct Cluster {
@@ -80,35 +87,23 @@ impl Cluster {
                 .with_single_cert(vec![certificate.der().clone()], key)
                 .expect("key and certificate fit");
         let address = listener.local_addr().expect("an address");
-        let (second_half, released) = watch::channel(false);
         let answers = Answers {
             told: Arc::clone(&self.told),
-            released,
         };
         let task = tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(tls)), answers));
-        Server {
-            address,
-            second_half,
-            task,
-        }
+        Server { address, task }
     }
 }
 
 /// A running server. Dropped, it is gone with all its connections.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    second_half: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Server {
     pub(crate) fn url(&self) -> String {
         format!("https://{}", self.address)
-    }
-
-    /// Lets downloads go on beyond their first half.
-    pub(crate) fn release(&self) {
-        self.second_half.send_replace(true);
     }
 }
 
@@ -118,16 +113,9 @@ impl Drop for Server {
     }
 }
 
-/// The byte at `position` of a download: no block of it looks like another.
-pub(crate) fn byte(position: usize) -> u8 {
-    let mixed = position.wrapping_mul(2_654_435_761) >> 8;
-    u8::try_from(mixed & 0xff).expect("eight bits")
-}
-
 #[derive(Clone)]
 struct Answers {
     told: Arc<Mutex<Vec<SocketAddr>>>,
-    released: watch::Receiver<bool>,
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, answers: Answers) {
@@ -169,7 +157,7 @@ impl Answers {
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices" => {
                 text(StatusCode::OK, &self.slices().to_string())
             }
-            "/download" => Response::new(self.download()),
+            "/download" => Response::new(Full::from(DOWNLOAD.clone()).boxed()),
             path => text(
                 StatusCode::NOT_FOUND,
                 &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
@@ -197,23 +185,6 @@ impl Answers {
         json!({ "kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1",
                 "metadata": { "resourceVersion": "7" }, "items": items })
     }
-
-    /// Half of it at once, the other half when it is released.
-    fn download(&self) -> Body {
-        let (sender, receiver) = mpsc::channel(1);
-        let mut released = self.released.clone();
-        tokio::spawn(async move {
-            for half in 0..2 {
-                let bytes: Vec<u8> = (half * HALF..(half + 1) * HALF).map(byte).collect();
-                if sender.send(Bytes::from(bytes)).await.is_err()
-                    || released.wait_for(|open| *open).await.is_err()
-                {
-                    return;
-                }
-            }
-        });
-        stream(receiver)
-    }
 }
 
 fn text(status: StatusCode, text: &str) -> Response<Body> {
@@ -235,12 +206,8 @@ fn text(status: StatusCode, text: &str) -> Response<Body> {
 fn silence() -> Body {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move { sender.closed().await });
-    stream(receiver)
-}
-
-fn stream(receiver: mpsc::Receiver<Bytes>) -> Body {
     let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        let bytes = receiver.recv().await?;
+        let bytes: Bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
     });
     BodyExt::boxed(StreamBody::new(frames))

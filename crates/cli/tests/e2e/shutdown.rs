@@ -1,33 +1,81 @@
 //! SIGTERM and SIGINT: what was begun is finished, for a bounded time; twice means at once.
+//!
+//! A download under way is one that the client has read the beginning of and has stopped reading: jackline has bytes in
+//! hand all the time. No test depends on how fast anything is.
 
 use std::net::SocketAddr;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use jackline_agent::status::NodeState;
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use crate::apiserver::{Cluster, HALF, byte};
+use crate::apiserver::{Cluster, DOWNLOAD, LENGTH, Server};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::program::{until, within};
 
-/// Reads `body` up to `position`, and checks every byte.
-async fn read_up_to(body: &mut Incoming, from: usize, position: usize) {
-    let mut at = from;
-    while at < position {
-        let frame = body
-            .frame()
+/// So much is read before the signal.
+const BEGINNING: usize = 256 << 10;
+
+/// A request whose answer has begun.
+struct Download {
+    body: Incoming,
+    read: usize,
+    /// Kept until the download is over: dropped, it closes the connection.
+    _caller: Caller,
+}
+
+impl Download {
+    async fn begin(cluster: &Cluster, listener: SocketAddr) -> Self {
+        let mut caller = Caller::connect(cluster, listener).await.expect("a connection");
+        let body = within("an answer", caller.ask("/download"))
             .await
-            .expect("more to come")
-            .expect("no byte is lost");
-        let Ok(data) = frame.into_data() else { continue };
-        for got in &data {
-            assert_eq!(*got, byte(at), "at {at}");
-            at += 1;
+            .expect("an answer")
+            .into_body();
+        let mut download = Self {
+            body,
+            read: 0,
+            _caller: caller,
+        };
+        while download.read < BEGINNING {
+            assert!(
+                download.read_on().await.expect("no byte is lost"),
+                "more is to come"
+            );
         }
+        download
     }
-    assert_eq!(at, position);
+
+    /// Reads what comes next and checks it; `false` at the end.
+    async fn read_on(&mut self) -> hyper::Result<bool> {
+        let Some(frame) = within("the download goes on", self.body.frame()).await else {
+            return Ok(false);
+        };
+        if let Ok(data) = frame?.into_data() {
+            assert!(
+                DOWNLOAD[self.read..].starts_with(&data),
+                "wrong bytes after {}",
+                self.read
+            );
+            self.read += data.len();
+        }
+        Ok(true)
+    }
+}
+
+/// A node with one server and this much time to shut down; and where clients connect.
+async fn attached(cluster: &Cluster, server: &Server, shutdown_time: &str) -> (Node, SocketAddr) {
+    cluster.tell(&[server.address]);
+    let lines = format!(
+        "servers: [\"{}\"]\ntiming: {{ shutdown-time: {shutdown_time} }}\n",
+        server.url()
+    );
+    let node = Node::start(cluster, &lines);
+    let status = node.attached().await;
+    assert_eq!(status.state, NodeState::Attached);
+    (node, status.listen[0])
 }
 
 /// Waits until nobody accepts at `listener`.
@@ -40,33 +88,20 @@ async fn closed(listener: SocketAddr) {
 
 #[tokio::test]
 async fn sigterm_under_load_loses_no_byte_of_a_request_that_finishes_and_exits_0() {
-    const CALLERS: usize = 8;
+    const CALLERS: usize = 4;
     let cluster = Cluster::new();
     let server = cluster.server().await;
-    cluster.tell(&[server.address]);
-    let lines = format!(
-        "servers: [\"{}\"]\ntiming: {{ shutdown-time: 10m }}\n",
-        server.url()
-    );
-    let mut node = Node::start(&cluster, &lines);
-    let listener = node.attached().await.listen[0];
-
-    let mut callers = Vec::new();
+    let (mut node, listener) = attached(&cluster, &server, "1h").await;
+    let mut downloads = Vec::new();
     for _ in 0..CALLERS {
-        let mut caller = Caller::connect(&cluster, listener).await.expect("a connection");
-        let mut body = caller.ask("/download").await.expect("an answer").into_body();
-        within("the first half", read_up_to(&mut body, 0, HALF)).await;
-        callers.push((caller, body));
+        downloads.push(Download::begin(&cluster, listener).await);
     }
-
     node.signal(Signal::TERM);
     closed(listener).await;
     assert!(node.runs(), "it waits for its sessions");
-    server.release();
-    for (caller, mut body) in callers {
-        within("the second half", read_up_to(&mut body, HALF, 2 * HALF)).await;
-        assert!(within("the end", body.frame()).await.is_none());
-        drop(caller);
+    for mut download in downloads {
+        while download.read_on().await.expect("no byte is lost") {}
+        assert_eq!(download.read, LENGTH);
     }
     assert_eq!(node.ended().await.code(), Some(0), "{}", node.log());
     assert!(!node.path("s").exists(), "the admin socket is taken away");
@@ -76,42 +111,30 @@ async fn sigterm_under_load_loses_no_byte_of_a_request_that_finishes_and_exits_0
 async fn sigterm_ends_sessions_that_do_not_end_by_themselves_and_exits_0() {
     let cluster = Cluster::new();
     let server = cluster.server().await;
-    cluster.tell(&[server.address]);
-    let lines = format!(
-        "servers: [\"{}\"]\ntiming: {{ shutdown-time: 100ms }}\n",
-        server.url()
-    );
-    let mut node = Node::start(&cluster, &lines);
-    let listener = node.attached().await.listen[0];
-    let mut caller = Caller::connect(&cluster, listener).await.expect("a connection");
-    let mut body = caller.ask("/download").await.expect("an answer").into_body();
-    within("the first half", read_up_to(&mut body, 0, HALF)).await;
+    let (mut node, listener) = attached(&cluster, &server, "100ms").await;
+    let mut download = Download::begin(&cluster, listener).await;
     node.signal(Signal::TERM);
     assert_eq!(node.ended().await.code(), Some(0), "{}", node.log());
-    let rest = within("the client is told", body.frame()).await;
-    assert!(
-        rest.is_some_and(|frame| frame.is_err()),
-        "what is cut off does not look finished"
-    );
+    let cut = loop {
+        match download.read_on().await {
+            Ok(true) => {}
+            Ok(false) => panic!("what is cut off must not look finished"),
+            Err(error) => break error,
+        }
+    };
+    assert!(download.read < LENGTH, "{cut}");
 }
 
 #[tokio::test]
 async fn sigint_twice_exits_at_once() {
     let cluster = Cluster::new();
     let server = cluster.server().await;
-    cluster.tell(&[server.address]);
-    let lines = format!(
-        "servers: [\"{}\"]\ntiming: {{ shutdown-time: 1h }}\n",
-        server.url()
-    );
-    let mut node = Node::start(&cluster, &lines);
-    let listener = node.attached().await.listen[0];
-    let mut caller = Caller::connect(&cluster, listener).await.expect("a connection");
-    let mut body = caller.ask("/download").await.expect("an answer").into_body();
-    within("the first half", read_up_to(&mut body, 0, HALF)).await;
+    let (mut node, listener) = attached(&cluster, &server, "1h").await;
+    let download = Download::begin(&cluster, listener).await;
     node.signal(Signal::INT);
     closed(listener).await;
     assert!(node.runs(), "once means: finish what was begun");
     node.signal(Signal::INT);
-    node.ended().await;
+    assert_eq!(node.ended().await.code(), Some(130), "{}", node.log());
+    drop(download);
 }
