@@ -3,19 +3,44 @@
 //! | file | what it is for |
 //! |---|---|
 //! | [`config`] | what the operator says: flags, environment, file, defaults |
-//! | `clock` | the process's clock, and the wall's, which is for people |
-//! | `files` | the few things done with files, behind a trait |
-//! | `state` | what is remembered across restarts |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | `driver` | the one loop: it owns the core and is the only one to step it |
+//! | `queue` | where everything that happened waits for the driver |
+//! | `own` | keeps forwarding loops out of what is learnt |
+//! | `effects` | carries out what the core wants done |
 //! | [`journal`] | every event, in a ring of segments that replay by themselves |
+//! | `state` | what is remembered across restarts |
+//! | `files` | the few things done with files, behind a trait |
+//! | `wiring` | what the other crates are told, made from the configuration |
+//! | `claim` | what only one jackline may have: the admin socket, the state folder |
+//! | `view` | what the admin socket shows of all this |
+//! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
+//!
+//! ```text
+//! discovery, probe, proxy ──events──► own ► queue ──► driver ──► the core
+//!            ▲                                          │ │ │
+//!            └───────────── actions ◄── effects ◄───────┘ │ └► journal
+//!                                          │              └──► snapshot (proxy, admin)
+//!                                          └► state
+//! ```
 #![forbid(unsafe_code)]
 
+mod claim;
 mod clock;
 pub mod config;
+mod driver;
+mod effects;
 mod files;
 pub mod journal;
+mod logging;
+mod own;
+mod queue;
 mod run;
+mod signals;
 mod state;
+mod view;
+mod wiring;
 
+pub use claim::ClaimError;
 pub use jackline_admin::status;
 pub use run::{Exit, StartError, run};

@@ -19,7 +19,7 @@ pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
             "make it as long as timing.grace, or longer",
         );
     }
-    if config.socket.starts_with(&config.state_dir.join("journal")) {
+    if config.socket.starts_with(config.state_dir.join("journal")) {
         layers.refuse(
             "socket",
             "the socket lies in the journal's folder, which is swept",

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn record(last: u8) -> Record {
     Record {
         address: SocketAddr::from(([10, 0, 0, last], 6443)),
-        archived: last % 2 == 0,
+        archived: last.is_multiple_of(2),
         seen_by: vec!["registration".into(), "kubernetes".into()],
         node: Some(format!("cp-{last}")),
         zone: None,

@@ -1,0 +1,196 @@
+//! Addresses: of nodes, endpoints, name servers, and the one that a node was joined with.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::{Value, Wrong, quoted, quoted_yaml, unreadable};
+
+impl Value for IpAddr {
+    const EXPECTED: &'static str = "an IP address, for example 10.0.0.5";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        word.parse().map_err(|_| unreadable::<Self>(word))
+    }
+
+    fn show(&self) -> String {
+        quoted_yaml(&self.to_string())
+    }
+}
+
+impl Value for SocketAddr {
+    const EXPECTED: &'static str =
+        "an IP address and a port, for example 10.0.0.2:6443 or \"[fd00::2]:6443\"";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        word.parse().map_err(|_| {
+            if let Ok(ip) = word.trim_matches(['[', ']']).parse::<IpAddr>() {
+                return Wrong::new(
+                    format!("{} has no port", quoted(word)),
+                    format!("write the port too, for example {}", SocketAddr::new(ip, 6443)),
+                );
+            }
+            unreadable::<Self>(word)
+        })
+    }
+
+    fn show(&self) -> String {
+        quoted_yaml(&self.to_string())
+    }
+}
+
+/// A name server: an IP address, with a port or on port 53.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameServer(pub SocketAddr);
+
+impl Value for NameServer {
+    const EXPECTED: &'static str =
+        "an IP address, with or without a port, for example 10.0.0.10 or \"127.0.0.1:5353\"";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        const DNS: u16 = 53;
+        let address = word
+            .parse()
+            .or_else(|_| word.parse().map(|ip| SocketAddr::new(ip, DNS)));
+        address.map(Self).map_err(|_| unreadable::<Self>(word))
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+/// A registration address: `https://HOST[:PORT]`, port 6443 if none is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    /// A name, or an IP address (IPv6 without its brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl ServerUrl {
+    /// The address, if the host is none that must be resolved.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.host.parse().ok().map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "https://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "https://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Value for ServerUrl {
+    const EXPECTED: &'static str =
+        "an address such as https://10.0.0.1:6443, https://api.example or https://[fd00::1]:6443";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        let Some(rest) = word.strip_prefix("https://") else {
+            let remedy = if word.starts_with("http://") {
+                "apiservers only speak TLS: write https://"
+            } else {
+                "write https:// and the host, for example https://10.0.0.1:6443"
+            };
+            return Err(Wrong::new(
+                format!("{} is not an https address", quoted(word)),
+                remedy,
+            ));
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(Wrong::new(
+                "only a host and a port belong here, no path, query or user",
+                format!("write {}", Self::EXPECTED),
+            ));
+        }
+        authority_of(authority).ok_or_else(|| unreadable::<Self>(word))
+    }
+
+    fn show(&self) -> String {
+        quoted_yaml(&self.to_string())
+    }
+}
+
+/// `HOST[:PORT]`; an IPv6 address is in brackets.
+fn authority_of(authority: &str) -> Option<ServerUrl> {
+    const API: u16 = 6443;
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, port) = rest.split_once(']')?;
+        host.parse::<Ipv6Addr>().ok()?;
+        (
+            host,
+            port.strip_prefix(':')
+                .map_or_else(|| port.is_empty().then_some(None), |port| Some(Some(port)))?,
+        )
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    let port = match port {
+        Some(port) => port.parse::<u16>().ok().filter(|port| *port != 0)?,
+        None => API,
+    };
+    (host.contains(':') || host_name(host)).then(|| ServerUrl {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+/// A name as DNS has it, or an IPv4 address. Digits and dots alone must be an address: 10.0.0.300 is no name.
+fn host_name(host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host).split('.').all(|label| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !label.starts_with('-')
+    });
+    let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    host.len() <= 253 && labels && (!numeric || host.parse::<IpAddr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ServerUrl, Value};
+
+    #[test]
+    fn registration_addresses_are_https_hosts_with_the_usual_port() {
+        for (word, host, port) in [
+            ("https://10.0.0.1:6443", "10.0.0.1", 6443),
+            ("https://api.example", "api.example", 6443),
+            ("https://api.example:443/", "api.example", 443),
+            ("https://[fd00::1]", "fd00::1", 6443),
+            ("https://[fd00::1]:9345", "fd00::1", 9345),
+        ] {
+            let url = ServerUrl::from_word(word).expect(word);
+            assert_eq!((url.host.as_str(), url.port), (host, port), "{word}");
+            assert_eq!(ServerUrl::from_word(&url.to_string()).expect("shown"), url);
+        }
+        for word in [
+            "10.0.0.1:6443",
+            "http://a:6443",
+            "https://",
+            "https://a:0",
+            "https://a:b",
+            "https://fd00::1",
+            "https://[fd00::1]x",
+            "https://[nonsense]:1",
+            "https://a/path",
+            "https://u@a",
+            "https://10.0.0.300",
+            "https://-a",
+            "https://a..b",
+            "https://a b",
+        ] {
+            assert!(ServerUrl::from_word(word).is_err(), "{word}");
+        }
+    }
+}

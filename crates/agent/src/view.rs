@@ -1,0 +1,73 @@
+//! The running agent as the admin socket sees it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use jackline_admin::{Clock as AdminClock, Identity, SessionsView, StateFileView, View};
+use jackline_core::Snapshot;
+use jackline_proxy::DataPlane;
+use jackline_trust::Trust;
+
+use crate::clock::Clock;
+use crate::queue::Queue;
+use crate::state::saver::Saver;
+
+/// What of the agent is shown.
+pub(crate) struct Shown {
+    pub(crate) identity: Identity,
+    pub(crate) published: Arc<ArcSwap<Snapshot>>,
+    pub(crate) plane: Arc<DataPlane>,
+    pub(crate) saver: Arc<Saver>,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) clock: Clock,
+    /// What was odd at start and stays so.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl View for Shown {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    fn sessions(&self) -> SessionsView {
+        let sessions = self.plane.sessions();
+        SessionsView {
+            open: sessions.open,
+            opened_total: sessions.opened_total,
+            closed_total: sessions.closed_total,
+            refused_total: sessions.refused_total,
+            bytes_upstream_total: sessions.bytes_from_clients_total,
+            bytes_downstream_total: sessions.bytes_from_upstreams_total,
+            by_endpoint: sessions.by_endpoint,
+        }
+    }
+
+    fn state_file(&self) -> StateFileView {
+        self.saver.view()
+    }
+
+    fn clock(&self) -> AdminClock {
+        AdminClock {
+            now: self.clock.now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.trust.problems());
+        let dropped = self.queue.dropped();
+        if dropped > 0 {
+            warnings.push(format!(
+                "the node was overloaded: {dropped} observations of sessions were dropped since the start"
+            ));
+        }
+        warnings
+    }
+}

@@ -1,0 +1,244 @@
+//! What the other crates are told, made from the configuration. Pure: nothing is opened here.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+use jackline_core::{Settings, SourceSpec};
+use jackline_discovery::{
+    Distribution as DiscoveryDistribution, ImportConfig, RegistrationAddress, RegistrationConfig,
+    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+};
+use jackline_proxy::ProxyConfig;
+use jackline_trust::TrustConfig;
+
+use crate::config::{Config, Distribution, Supervisor};
+
+/// Threads that carry sessions.
+const DATA_THREADS: usize = 2;
+
+/// The sources in the order of their numbers, with their names.
+pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::Config) {
+    let mut all: Vec<(String, SourceConfig)> = Vec::new();
+    if !config.endpoints.is_empty() {
+        all.push((
+            "static".to_owned(),
+            SourceConfig::Static(StaticConfig {
+                endpoints: config.endpoints.clone(),
+            }),
+        ));
+    }
+    if !config.servers.is_empty() {
+        all.push((
+            "registration".to_owned(),
+            SourceConfig::Registration(registration(config)),
+        ));
+    }
+    if let Some(supervisor) = &config.supervisor {
+        all.push((
+            "supervisor".to_owned(),
+            SourceConfig::Supervisor(self::supervisor(supervisor)),
+        ));
+    }
+    if config.kubernetes.enabled {
+        all.push(("kubernetes".to_owned(), SourceConfig::Kubernetes));
+    }
+    if config.kubernetes.nodes {
+        all.push(("nodes".to_owned(), SourceConfig::Nodes));
+    }
+    all.extend(config.import.iter().map(|file| import(file)));
+    let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
+        name: name.clone(),
+        kind: source.kind(),
+    };
+    let specs = all.iter().map(spec).collect();
+    (
+        specs,
+        jackline_discovery::Config {
+            sources: all.into_iter().map(|(_, source)| source).collect(),
+        },
+    )
+}
+
+fn registration(config: &Config) -> RegistrationConfig {
+    // The configuration has checked them; discovery's own reading is the same but for the port that none is given.
+    let address = |url: &crate::config::ServerUrl| url.to_string().parse::<RegistrationAddress>().ok();
+    RegistrationConfig {
+        servers: config.servers.iter().filter_map(address).collect(),
+        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+    }
+}
+
+fn supervisor(supervisor: &Supervisor) -> SupervisorConfig {
+    let inline = supervisor
+        .token
+        .as_ref()
+        .map(|token| TokenOrigin::Inline(token.expose().to_owned()));
+    SupervisorConfig {
+        distribution: match supervisor.distribution {
+            Distribution::K3s => DiscoveryDistribution::K3s,
+            Distribution::Rke2 => DiscoveryDistribution::Rke2,
+        },
+        token: inline.or_else(|| supervisor.token_file.clone().map(TokenOrigin::File)),
+        port: supervisor.port,
+    }
+}
+
+fn import(file: &Path) -> (String, SourceConfig) {
+    let files = vec![file.to_owned()];
+    (
+        format!("import:{}", file.display()),
+        SourceConfig::Import(ImportConfig { files }),
+    )
+}
+
+/// What the core is told.
+pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
+    let timing = &config.timing;
+    let address = config
+        .node
+        .address
+        .map_or_else(String::new, |address| format!("/{address}"));
+    Settings {
+        node: format!("{}{address}", config.node.name),
+        local: local(config),
+        prefer_local: config.node.prefer_local,
+        zone: config.node.zone.clone(),
+        fleet_size: config.fleet_size,
+        sources,
+        grace: timing.grace,
+        unwitnessed_grace: timing.unwitnessed_grace,
+        refresh_watched: timing.refresh_watched,
+        refresh_polled: timing.refresh_polled,
+        probe_used: timing.probe_used,
+        probe_idle: timing.probe_idle,
+        drain_time: timing.drain_time,
+        settling_time: timing.settling_time,
+        ..Settings::default()
+    }
+}
+
+/// The node's own addresses, as far as they matter: its address, and those of the configured servers that are ours.
+fn local(config: &Config) -> Vec<IpAddr> {
+    let servers = config
+        .servers
+        .iter()
+        .filter_map(crate::config::ServerUrl::address);
+    let configured = config
+        .endpoints
+        .iter()
+        .copied()
+        .chain(servers)
+        .map(|address| address.ip());
+    let mut local: Vec<IpAddr> = config.node.address.into_iter().collect();
+    for ip in configured.filter(|ip| !ip.is_loopback()) {
+        // Only an address of this machine can be bound.
+        if !local.contains(&ip) && UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok() {
+            local.push(ip);
+        }
+    }
+    local
+}
+
+/// What servers are verified by.
+pub(crate) fn trust(config: &Config) -> TrustConfig {
+    let cluster = &config.cluster;
+    TrustConfig {
+        ca_file: cluster.ca_file.clone(),
+        server_name: cluster.server_name.clone(),
+        kubeconfig: cluster.kubeconfig.clone(),
+        client_certificate: cluster.client_certificate.clone(),
+        client_key: cluster.client_key.clone(),
+        token_file: cluster.token_file.clone(),
+    }
+}
+
+/// What the data plane is told.
+pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
+    ProxyConfig {
+        listen: config.listen.clone(),
+        threads: DATA_THREADS,
+        hold: config.timing.hold,
+        sessions_max: None,
+        allow_loopback: config.allow_loopback_upstreams,
+        seed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use jackline_core::SourceKind;
+    use jackline_discovery::SourceConfig;
+
+    use super::{settings, sources, trust};
+    use crate::config::{Config, Environment, Flags, load};
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let flags = Flags {
+            config: Some(PathBuf::from("/dev/null")),
+            ..Flags::default()
+        };
+        let environment: Environment = variables.iter().copied().collect();
+        load(&flags, &environment).expect("valid")
+    }
+
+    #[test]
+    fn every_source_has_its_place_and_its_name() {
+        let config = config(&[
+            ("JACKLINE_SERVERS", "https://api.example, https://[fd00::1]:7443"),
+            ("JACKLINE_ENDPOINTS", "10.0.0.2:6443"),
+            ("JACKLINE_SUPERVISOR_TOKEN", "hunter2"),
+            ("JACKLINE_CLUSTER_CA_FILE", "/ca.crt"),
+            ("JACKLINE_IMPORT", "/a.json,/b.json"),
+        ]);
+        let (specs, discovery) = sources(&config);
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "static",
+                "registration",
+                "supervisor",
+                "kubernetes",
+                "nodes",
+                "import:/a.json",
+                "import:/b.json"
+            ]
+        );
+        assert_eq!(specs[6].kind, SourceKind::Import);
+        let SourceConfig::Registration(registration) = &discovery.sources[1] else {
+            panic!("not the registration address")
+        };
+        let addresses: Vec<String> = registration.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            addresses,
+            ["api.example:6443", "[fd00::1]:7443"],
+            "none is lost on the way"
+        );
+        assert!(!format!("{discovery:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_not_configured_is_no_source() {
+        let config = config(&[("JACKLINE_SERVERS", "https://10.0.0.1")]);
+        let names: Vec<String> = sources(&config).0.into_iter().map(|spec| spec.name).collect();
+        assert_eq!(names, ["registration"]);
+    }
+
+    #[test]
+    fn the_nodes_identity_is_its_name_and_its_address() {
+        let config = config(&[
+            ("JACKLINE_SERVERS", "https://10.0.0.1"),
+            ("JACKLINE_NODE_NAME", "node-1"),
+            ("JACKLINE_NODE_ADDRESS", "10.0.0.5"),
+            ("JACKLINE_TIMING_GRACE", "20s"),
+            ("JACKLINE_CLUSTER_SERVER_NAME", "apiserver"),
+        ]);
+        let settings = settings(&config, Vec::new());
+        assert_eq!(settings.node, "node-1/10.0.0.5");
+        assert_eq!(settings.local, [config.node.address.expect("given")]);
+        assert_eq!(settings.grace.as_secs(), 20);
+        assert_eq!(trust(&config).server_name, "apiserver");
+    }
+}
