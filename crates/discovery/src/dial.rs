@@ -16,8 +16,8 @@ use tokio_rustls::client::TlsStream;
 
 use crate::ask_error::{AskError, Phase, foreign_words, local_fault};
 
-/// Beyond this a connect is hopeless: it spares one lost SYN.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Beyond this a connect is given up, so that black holes make room for others: a lost SYN is sent again after 1 s.
+const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Beyond this a handshake is.
 const TLS_LIMIT: Duration = Duration::from_secs(5);
