@@ -82,7 +82,16 @@ async fn a_node_whose_servers_are_gone_is_isolated_and_says_so_by_its_exit_statu
     let cluster = Cluster::new();
     let server = cluster.server().await;
     cluster.tell(&[server.address]);
-    let mut node = Node::start(&cluster, &format!("servers: [\"{}\"]\n", server.url()));
+    let pace = "timing: { probe-used: 200ms, probe-idle: 200ms }";
+    let mut node = Node::start(
+        &cluster,
+        &format!(
+            "servers: [\"{}\"]
+{pace}
+",
+            server.url()
+        ),
+    );
     node.attached().await;
     drop(server);
     node.status_when("isolated", |status| status.state == NodeState::Isolated)
