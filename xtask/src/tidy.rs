@@ -14,6 +14,7 @@ mod links;
 mod lints;
 mod machine_paths;
 mod purity;
+mod reasons;
 mod sleeps;
 mod tree;
 mod unsafe_code;
@@ -32,7 +33,7 @@ struct Check {
     find: fn(&Tree) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     Check {
         name: "head",
         find: heads::find,
@@ -80,6 +81,10 @@ const CHECKS: [Check; 14] = [
     Check {
         name: "decision",
         find: decisions::find,
+    },
+    Check {
+        name: "reason",
+        find: reasons::find,
     },
     Check {
         name: "lints",

@@ -97,9 +97,14 @@ fn character(rest: &[char], open: usize) -> usize {
 
 /// Which lines of a blanked text belong to an item under `#[cfg(test)]`.
 pub(crate) fn test_lines(blanked: &str) -> Vec<bool> {
+    item_lines(blanked, "#[cfg(test)]")
+}
+
+/// Which lines of a blanked text belong to an item under this attribute.
+pub(crate) fn item_lines(blanked: &str, attribute: &str) -> Vec<bool> {
     let lines = blanked.lines().count();
     let mut marks = vec![false; lines];
-    for (start, _) in blanked.match_indices("#[cfg(test)]") {
+    for (start, _) in blanked.match_indices(attribute) {
         let end = item_end(blanked, start);
         let first = blanked[..start].matches('\n').count();
         let last = blanked[..end].matches('\n').count();

@@ -49,6 +49,7 @@ fn bad(check: &str) -> Tree {
         "unsafe" => code("fn a() { unsafe { b() } }\n"),
         "link" => Tree::of(&[("README.md", "[a](gone.md)\n")]),
         "decision" => Tree::of(&[("docs/decisions/README.md", ""), ("docs/decisions/0001-a.md", "")]),
+        "reason" => Tree::of(&[("Cargo.toml", "[workspace.dependencies]\ntokio = \"1\"\n")]),
         "lints" => {
             let mut tree = Tree::of(&[("crates/x/Cargo.toml", "[package]\n")]);
             tree.packages = vec![package("x", &[])];

@@ -1,10 +1,13 @@
 //! Tests do not sleep: below the end-to-end rung time is virtual, and what happens is awaited, not slept for.
 
-use super::code::{blanked, has_word, test_lines};
+use super::code::{blanked, has_word, item_lines, test_lines};
 use super::tree::{File, Finding, Tree};
 
 /// The end-to-end rung: the real binary and real sockets, where waiting takes real time.
 const END_TO_END: &str = "crates/cli/tests/";
+
+/// Under it a test's time is virtual: a sleep takes none, and proves that nothing else happened in it.
+const VIRTUAL: &str = "#[tokio::test(start_paused = true)]";
 
 const SLEEPS: [&str; 4] = ["thread::sleep", "time::sleep", "sleep", "sleep_until"];
 
@@ -19,10 +22,10 @@ pub(crate) fn find(tree: &Tree) -> Vec<Finding> {
 fn in_file(file: &File) -> Vec<Finding> {
     let code = blanked(&file.text);
     let whole = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
-    let marks = test_lines(&code);
+    let (marks, timeless) = (test_lines(&code), item_lines(&code, VIRTUAL));
     code.lines()
         .enumerate()
-        .filter(|(index, line)| (whole || marks[*index]) && calls_sleep(line))
+        .filter(|(index, line)| (whole || marks[*index]) && !timeless[*index] && calls_sleep(line))
         .map(|(index, _)| {
             Finding::at(
                 &file.path,
@@ -56,6 +59,16 @@ mod tests {
     #[test]
     fn a_file_of_tests_is_looked_at_as_a_whole() {
         assert_eq!(find(&Tree::of(&[("crates/lab/tests/play.rs", SLEEPY)])).len(), 2);
+    }
+
+    #[test]
+    fn virtual_time_may_pass() {
+        let text = "#[tokio::test(start_paused = true)]\nasync fn a() {\n sleep(x).await;\n}\n#[tokio::test]\nasync fn b() {\n sleep(x).await;\n}\n";
+        let findings = find(&Tree::of(&[("crates/x/tests/a.rs", text)]));
+        assert_eq!(
+            findings.iter().map(|finding| finding.line).collect::<Vec<_>>(),
+            [7]
+        );
     }
 
     #[test]
