@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Context;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clients::{Identity, Kind};
@@ -23,10 +24,11 @@ use crate::locked::lock;
 use crate::node::NodeConfig;
 use crate::options::Naive;
 
-/// A running naive balancer; dropped, it and its sessions are gone.
+/// A running naive balancer; dropped, it and its sessions end.
 pub(crate) struct NaiveBalancer {
     shared: Arc<Shared>,
-    _stop: DropGuard,
+    tasks: JoinSet<Option<()>>,
+    stop: DropGuard,
 }
 
 /// What its tasks share.
@@ -47,6 +49,8 @@ struct Inner {
     fallback: Vec<SocketAddr>,
     /// Whose turn it is, in list and fallback.
     turn: usize,
+    /// Nobody is sent to a server with a failure, even if there is no other.
+    strict: bool,
     /// Servers with a failure held against them.
     failed: BTreeSet<SocketAddr>,
     /// Whether a client would be served, through this very balancer.
@@ -99,31 +103,32 @@ impl NaiveBalancer {
             }),
         });
         let stop = CancellationToken::new();
-        for task in [
-            tokio::spawn(stop.clone().run_until_cancelled_owned(forward::accept(
-                Arc::clone(&shared),
-                listener,
-                stop.clone(),
-            ))),
-            tokio::spawn(
-                stop.clone()
-                    .run_until_cancelled_owned(learn::learn(Arc::clone(&shared))),
-            ),
-            tokio::spawn(
-                stop.clone()
-                    .run_until_cancelled_owned(learn::test(Arc::clone(&shared))),
-            ),
-            tokio::spawn(
-                stop.clone()
-                    .run_until_cancelled_owned(tell::serve(Arc::clone(&shared), socket)),
-            ),
-        ] {
-            drop(task);
-        }
+        let mut tasks = JoinSet::new();
+        let accept = forward::accept(Arc::clone(&shared), listener, stop.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(accept));
+        tasks.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(learn::learn(Arc::clone(&shared))),
+        );
+        tasks.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(learn::test(Arc::clone(&shared))),
+        );
+        tasks.spawn(
+            stop.clone()
+                .run_until_cancelled_owned(tell::serve(Arc::clone(&shared), socket)),
+        );
         Ok(Self {
             shared,
-            _stop: stop.drop_guard(),
+            tasks,
+            stop: stop.drop_guard(),
         })
+    }
+
+    /// Ends it and returns once its listener and its socket are closed.
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop);
+        while self.tasks.join_next().await.is_some() {}
     }
 
     /// Allows so many more sessions than there are; `None`: any number. Says the limit.
@@ -165,10 +170,8 @@ impl Inner {
     fn choice(&self) -> Option<SocketAddr> {
         let candidates = self.candidates();
         let turns = (0..candidates.len()).map(|step| candidates[(self.turn + step) % candidates.len()]);
-        turns
-            .clone()
-            .find(|address| !self.failed.contains(address))
-            .or_else(|| turns.clone().next())
+        let good = turns.clone().find(|address| !self.failed.contains(address));
+        good.or_else(|| turns.clone().next().filter(|_| !self.strict))
     }
 
     fn close(&mut self, server: SocketAddr) {

@@ -139,7 +139,8 @@ impl Node {
     pub(crate) async fn kill(&mut self) {
         match std::mem::replace(&mut self.running, Running::Off) {
             Running::Process(process) => process.kill().await,
-            Running::Naive(_) | Running::Off => {}
+            Running::Naive(naive) => naive.stop().await,
+            Running::Off => {}
         }
     }
 
@@ -147,7 +148,11 @@ impl Node {
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
         match std::mem::replace(&mut self.running, Running::Off) {
             Running::Process(process) => process.terminate().await,
-            Running::Naive(_) | Running::Off => Some(0),
+            Running::Naive(naive) => {
+                naive.stop().await;
+                Some(0)
+            }
+            Running::Off => Some(0),
         }
     }
 

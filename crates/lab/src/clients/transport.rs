@@ -45,9 +45,17 @@ pub(super) struct Failure {
 /// The connections of one client.
 pub(super) struct Transport {
     setting: Setting,
-    /// HTTP/2's one connection. The lock is held while it is dialled: everybody waits for the same dial.
-    shared: tokio::sync::Mutex<Option<Held<http2::SendRequest<Empty<Bytes>>>>>,
+    /// HTTP/2's one connection. The lock is held while it is dialled: everybody waits for the same dial, and shares
+    /// its failure.
+    shared: tokio::sync::Mutex<Shared>,
     idle: Mutex<Vec<Held<http1::SendRequest<Empty<Bytes>>>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    held: Option<Held<http2::SendRequest<Empty<Bytes>>>>,
+    /// When the last dial failed, and why.
+    failed: Option<(Instant, String)>,
 }
 
 /// A connection in hand. Dropped without having been `lost`, it counts as closed by the client.
@@ -70,7 +78,7 @@ impl Transport {
     pub(super) fn new(setting: Setting) -> Self {
         Self {
             setting,
-            shared: tokio::sync::Mutex::new(None),
+            shared: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
         }
     }
@@ -84,21 +92,7 @@ impl Transport {
     }
 
     async fn send_shared(&self, id: usize, anew: bool) -> Result<(), Failure> {
-        let mut kept = true;
-        let (mut sender, connection) = {
-            let mut shared = self.shared.lock().await;
-            if anew || shared.as_ref().is_none_or(|held| held.sender.is_closed()) {
-                if let Some(mut old) = shared.take() {
-                    old.lost = true;
-                }
-                *shared = Some(dial_http2(&self.setting).await.map_err(unsent)?);
-                kept = false;
-            }
-            let Some(held) = shared.as_ref() else {
-                return Err(unsent("no connection".to_owned()));
-            };
-            (held.sender.clone(), held.id)
-        };
+        let (mut sender, connection, kept) = self.shared(anew).await.map_err(final_failure)?;
         let written = Instant::now();
         let failed = |why| Failure {
             why,
@@ -111,7 +105,39 @@ impl Transport {
             .send_request(request)
             .await
             .map_err(|error| failed(chain(&error)))?;
-        read(response).await.map_err(failed)
+        judge(response).await
+    }
+
+    /// The one connection, dialled if need be, and whether it was kept from earlier requests.
+    async fn shared(&self, anew: bool) -> Result<(http2::SendRequest<Empty<Bytes>>, usize, bool), String> {
+        let waiting = Instant::now();
+        let mut shared = self.shared.lock().await;
+        if let Some((failed, why)) = &shared.failed
+            && *failed >= waiting
+        {
+            return Err(why.clone());
+        }
+        let usable = shared
+            .held
+            .as_ref()
+            .filter(|held| !anew && !held.sender.is_closed());
+        if let Some(held) = usable {
+            return Ok((held.sender.clone(), held.id, true));
+        }
+        if let Some(mut old) = shared.held.take() {
+            old.lost = true;
+        }
+        match dial_http2(&self.setting).await {
+            Ok(held) => {
+                let (sender, id) = (held.sender.clone(), held.id);
+                shared.held = Some(held);
+                Ok((sender, id, false))
+            }
+            Err(why) => {
+                shared.failed = Some((Instant::now(), why.clone()));
+                Err(why)
+            }
+        }
     }
 
     async fn send_exclusive(&self, id: usize, anew: bool) -> Result<(), Failure> {
@@ -119,30 +145,26 @@ impl Transport {
         let was_kept = kept.is_some();
         let mut held = match kept {
             Some(held) => held,
-            None => dial_http1(&self.setting).await.map_err(unsent)?,
+            None => dial_http1(&self.setting).await.map_err(final_failure)?,
         };
         let written = Instant::now();
         self.setting.ledger.written(id, held.id);
-        let request = get(&self.setting, &format!("{PATH}?id={id}")).map_err(|why| Failure {
-            why,
-            written_on_kept: None,
-        })?;
-        let answer = match held.sender.send_request(request).await {
-            Ok(response) => read(response).await,
-            Err(error) => Err(chain(&error)),
-        };
-        // An answer that we do not like is no fault of the connection.
-        held.lost = answer.is_err() && held.sender.is_closed();
-        match answer {
-            Ok(()) => {
-                self.keep(held);
-                Ok(())
+        let request = get(&self.setting, &format!("{PATH}?id={id}")).map_err(final_failure)?;
+        let response = match held.sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                held.lost = true;
+                return Err(Failure {
+                    why: chain(&error),
+                    written_on_kept: was_kept.then_some(written),
+                });
             }
-            Err(why) => Err(Failure {
-                why,
-                written_on_kept: was_kept.then_some(written),
-            }),
-        }
+        };
+        let judged = judge(response).await;
+        // An answer that we do not like is no fault of the connection.
+        held.lost = judged.is_err() && held.sender.is_closed();
+        self.keep(held);
+        judged
     }
 
     async fn take_idle(&self) -> Option<Held<http1::SendRequest<Empty<Bytes>>>> {
@@ -166,7 +188,8 @@ impl Transport {
     }
 }
 
-fn unsent(why: String) -> Failure {
+/// A failure after which nothing may be sent again: there was no connection, or there was an answer.
+fn final_failure(why: String) -> Failure {
     Failure {
         why,
         written_on_kept: None,
@@ -188,15 +211,15 @@ pub(super) fn get(setting: &Setting, uri: &str) -> Result<Request<Empty<Bytes>>,
     builder.body(Empty::new()).map_err(|error| error.to_string())
 }
 
-/// Only a 2xx is the answer of an apiserver: an etcd-only server's 503 is none.
-async fn read(response: Response<Incoming>) -> Result<(), String> {
+/// Only a whole 2xx is the answer of an apiserver: an etcd-only server's 503 is none.
+async fn judge(response: Response<Incoming>) -> Result<(), Failure> {
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
     if !status.is_success() {
-        return Err(format!("answered {status}"));
+        return Err(final_failure(format!("answered {status}")));
     }
     body.map(|_| ())
-        .map_err(|error| format!("the answer broke off: {error}"))
+        .map_err(|error| final_failure(format!("the answer broke off: {error}")))
 }
 
 /// TCP and TLS to the node's listener.

@@ -72,7 +72,7 @@ impl NodeConfig {
             let _ = writeln!(text, "  {key}: {}", duration(real / self.factor.max(1)));
         }
         text.push_str("# Every server of the lab is on loopback.\nallow-loopback-upstreams: true\n");
-        text.push_str("log: { level: debug }\n");
+        text.push_str("log: { level: info }\n");
         text
     }
 }

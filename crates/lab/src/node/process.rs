@@ -1,5 +1,6 @@
 //! One child process `PROGRAM run --config FILE`, ended by its own handle and never by its name.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ impl Process {
             .map(|status| status.to_string())
     }
 
-    /// Sets the limit of descriptors to those in use and `spare` more; `None` takes the limit back.
+    /// Sets the limit of descriptors so that `spare` more can be had; `None` takes the limit back.
     ///
     /// # Errors
     /// When the process is gone or the limit cannot be set.
@@ -90,7 +91,7 @@ impl Process {
         let maximum = getrlimit(Resource::Nofile).maximum;
         let current = match spare {
             None => maximum,
-            Some(spare) => Some(highest_descriptor(pid)? + 1 + spare),
+            Some(spare) => Some(limit_for(&descriptors(pid)?, spare)),
         };
         prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })
             .context("setting the limit of descriptors")?;
@@ -105,15 +106,23 @@ impl Process {
     }
 }
 
-/// The limit is on a descriptor's number, not on their count: holes below the highest would stay usable.
-fn highest_descriptor(pid: Pid) -> anyhow::Result<u64> {
+/// The limit under which `spare` numbers are free: it is on a descriptor's number, not on their count, and the lowest
+/// free number is taken first.
+fn limit_for(used: &BTreeSet<u64>, spare: u64) -> u64 {
+    let mut free = (0..).filter(|number| !used.contains(number));
+    (0..spare)
+        .filter_map(|_| free.next())
+        .last()
+        .map_or(0, |last| last + 1)
+}
+
+fn descriptors(pid: Pid) -> anyhow::Result<BTreeSet<u64>> {
     let folder = PathBuf::from(format!("/proc/{}/fd", pid.as_raw_nonzero()));
     let entries = std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
-    let highest = entries
+    Ok(entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .max();
-    Ok(highest.unwrap_or(2))
+        .collect())
 }
 
 /// The end of a log; empty if there is none.
@@ -127,4 +136,18 @@ pub(crate) fn log_tail(log: &Path) -> String {
         Ok(bytes)
     };
     String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_leaves_just_the_spare_numbers_free() {
+        assert_eq!(limit_for(&BTreeSet::from([0, 1, 2, 3]), 2), 6);
+        // The holes come first.
+        assert_eq!(limit_for(&BTreeSet::from([0, 1, 2, 5, 250]), 2), 5);
+        assert_eq!(limit_for(&BTreeSet::from([0, 1, 2, 5, 250]), 3), 7);
+        assert_eq!(limit_for(&BTreeSet::from([0, 1, 2]), 0), 0);
+    }
 }

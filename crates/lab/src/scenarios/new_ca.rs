@@ -14,10 +14,8 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     play: |stage| Box::pin(play(stage)),
 };
 
-/// The node's own tests of every endpoint come round in this time; they are not compressed.
-const TOLD_WITHIN: Duration = Duration::from_secs(45);
-
-const HEALED_WITHIN: Duration = Duration::from_secs(30);
+/// The node's own tests of every endpoint come round in this time on top of the patience; they are not compressed.
+const TESTS_COME_ROUND: Duration = Duration::from_secs(15);
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.open().await?;
@@ -31,7 +29,9 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     }
     let fault = stage.fault_begins();
     let lost = |status: &crate::node::Status| status.trust.state == "lost";
-    let told = stage.wait_nodes(fault, TOLD_WITHIN, lost).await;
+    let told = stage
+        .wait_nodes(fault, stage.patience + TESTS_COME_ROUND, lost)
+        .await;
     // A minute in all between the two, compressed; what is waited for above may have taken longer.
     let minute = stage.compressed(Duration::from_secs(60));
     stage.pass(minute.saturating_sub(fault.elapsed())).await;
@@ -48,7 +48,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         stage.plane.write_ca(node.name(), &[&new])?;
     }
     let healed = stage
-        .wait_nodes(replaced, HEALED_WITHIN, |status| {
+        .wait_nodes(replaced, stage.patience, |status| {
             status.attached() && !lost(status)
         })
         .await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use crate::clients::ledger::Request;
 use crate::scenario::{Cast, Scenario, Stage};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
@@ -27,6 +28,9 @@ const HOARD: usize = 40;
 
 /// How long there are no descriptors: longer than a suspicion takes to be proven or not.
 const LASTS: Duration = Duration::from_secs(5);
+
+/// A request that takes longer has had to wait.
+const HELD_UP: Duration = Duration::from_millis(500);
 
 /// Connections that a client opens and resets, one after the other.
 const RESETS: usize = 150;
@@ -58,29 +62,33 @@ async fn run_out_of_descriptors(stage: &mut Stage) -> anyhow::Result<()> {
     let listener = stage.nodes[0].listener();
     let limit = stage.nodes[0].limit_descriptors(Some(SPARE))?;
     stage.say(format!(
-        "the node may have no descriptor above {limit} any more, and a client hoards connections"
+        "the node may have no new descriptor from {limit} up, and a client hoards connections"
     ));
     let mut hoard = Vec::new();
     for _ in 0..HOARD {
         // Accepted by the kernel at least; an error is as good.
         hoard.extend(TcpStream::connect(listener).await);
     }
-    let before = stage.ledger.counts();
+    let from = Instant::now();
     stage.pass(LASTS).await;
-    let after = stage.ledger.counts();
-    let (sent, failed) = (after.0 - before.0, after.1 - before.1);
-    stage.say(format!(
-        "{failed} of {sent} requests failed for want of descriptors"
-    ));
-    // Without a failed request there was no want, and nothing to be blamed on anybody.
-    stage.check(
-        "the want of descriptors is felt",
-        failed > 0,
-        format!("{failed} of {sent} requests failed"),
-    );
+    check_want_is_felt(stage, from);
     drop(hoard);
     stage.nodes[0].limit_descriptors(None)?;
     Ok(())
+}
+
+/// Without a request that failed or had to wait there was no want, and nothing to be blamed on anybody.
+fn check_want_is_felt(stage: &mut Stage, from: Instant) {
+    let requests = stage.ledger.requests();
+    let during: Vec<_> = requests.iter().filter(|request| request.began >= from).collect();
+    let waits = |request: &&&Request| request.took().unwrap_or_else(|| request.began.elapsed()) > HELD_UP;
+    let suffering = during
+        .iter()
+        .filter(|request| request.failure.is_some() || waits(request))
+        .count();
+    let got = format!("{suffering} of {} requests failed or had to wait", during.len());
+    stage.say(format!("{got} for want of descriptors"));
+    stage.check("the want of descriptors is felt", suffering > 0, got);
 }
 
 async fn reset_everything(stage: &Stage) {
