@@ -232,11 +232,13 @@ impl Dialler {
             if !self.is_holding() {
                 return None;
             }
-            if self.paused_until.take().is_none() {
+            if self.paused_until.take().is_some() {
+                self.begin_round();
+            }
+            if self.walk.is_empty() {
                 self.paused_until = Some(now + self.thread.jitter.around(ROUND_PAUSE));
                 return None;
             }
-            self.begin_round();
         }
         let candidate = *self.walk.front()?;
         let same = self

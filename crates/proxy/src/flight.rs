@@ -7,6 +7,7 @@
 //! A connection that the upstream ends at once, before the client has sent a byte, counts as a dial that failed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
@@ -44,9 +45,12 @@ struct Contender {
     asked: Option<Instant>,
 }
 
-/// A contender's first word.
+/// What a contender does.
 #[derive(Debug)]
 enum Word {
+    /// It has taken all that the client has sent.
+    Taken,
+    /// Its first word.
     Bytes(Vec<u8>),
     /// It ended the connection instead.
     End(io::Result<()>),
@@ -88,6 +92,8 @@ pub(crate) struct Flight<'a> {
     repeat_from: Option<Instant>,
     /// How often more upstreams were looked for.
     repeats: usize,
+    /// Whom it was taken from, at most as many; they come last, or not at all.
+    lost: Vec<SocketAddr>,
 }
 
 impl<'a> Flight<'a> {
@@ -107,6 +113,7 @@ impl<'a> Flight<'a> {
             dialler: None,
             repeat_from: Some(Instant::now()),
             repeats: 0,
+            lost: Vec::new(),
         };
         flight.admit(first);
         flight
@@ -121,6 +128,7 @@ impl<'a> Flight<'a> {
             let step = self.step().await;
             let turn = match step {
                 Step::Ordered => self.obey(),
+                Step::Word(_, Word::Taken) => Ok(None),
                 Step::Word(index, Word::Bytes(bytes)) => Ok(Some(self.settle(index, bytes))),
                 Step::Word(index, Word::End(end)) => self.lose(index, end),
                 Step::Client(received) => self.listen(received),
@@ -252,13 +260,13 @@ impl<'a> Flight<'a> {
         let stillborn = self.kept.is_empty() && loser.connected.elapsed() < STILLBORN;
         if self.whole || stillborn {
             if self.is_contended() {
-                self.contenders.swap_remove(index);
+                self.strike(index);
                 self.repeat();
                 return Ok(None);
             }
             if self.pay() {
-                self.contenders.swap_remove(index);
-                self.dialler = Some(Dialler::again(self.thread, vec![endpoint]));
+                self.strike(index);
+                self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
                 return Ok(None);
             }
         }
@@ -266,6 +274,11 @@ impl<'a> Flight<'a> {
             Ok(()) => Ok(Some(self.settle(index, Vec::new()))),
             Err(source) => Err(SessionError::Upstream { endpoint, source }),
         }
+    }
+
+    fn strike(&mut self, index: usize) {
+        let struck = self.contenders.swap_remove(index);
+        self.lost.push(struck.upstream.endpoint());
     }
 
     /// Whether somebody else is, or may soon be, at hand.
@@ -298,11 +311,12 @@ impl<'a> Flight<'a> {
         }
     }
 
-    fn tried(&self) -> Vec<std::net::SocketAddr> {
-        self.contenders
+    fn tried(&self) -> Vec<SocketAddr> {
+        let contenders = self
+            .contenders
             .iter()
-            .map(|contender| contender.upstream.endpoint())
-            .collect()
+            .map(|contender| contender.upstream.endpoint());
+        contenders.chain(self.lost.iter().copied()).collect()
     }
 
     fn land(&mut self, landed: Option<Connected>) -> Turn {
@@ -318,7 +332,7 @@ impl<'a> Flight<'a> {
             None if !self.contenders.is_empty() => self.repeat_from = None,
             // The others were lost while this one was being looked for: now for the hold time.
             None if dialler.is_some_and(|dialler| !dialler.is_holding()) && self.pay() => {
-                self.dialler = Some(Dialler::again(self.thread, Vec::new()));
+                self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
             }
             None => return Err(SessionError::NoUpstream),
         }
@@ -341,7 +355,7 @@ impl<'a> Flight<'a> {
         // Another one may have been told at the same time.
         self.wake.notify_one();
         if self.is_contended() {
-            self.contenders.swap_remove(index);
+            self.strike(index);
             self.repeat();
             return Ok(None);
         }
@@ -352,8 +366,8 @@ impl<'a> Flight<'a> {
             return Ok(Some(settled));
         }
         if self.whole && self.pay() {
-            let lost = self.contenders.swap_remove(index).upstream.endpoint();
-            self.dialler = Some(Dialler::again(self.thread, vec![lost]));
+            self.strike(index);
+            self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
             return Ok(None);
         }
         Err(SessionError::Ours("its upstream's sessions were to be reset"))
@@ -388,8 +402,8 @@ fn poll_read(context: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<V
     }
 }
 
-/// Sends each contender what it has not had of the flight, and waits for the first to say something; for ever if there are
-/// none.
+/// Sends each contender what it has not had of the flight, and waits for the first to do something; for ever if there
+/// are none.
 async fn first_word(contenders: &mut [Contender], flight: &[u8]) -> (usize, Word) {
     std::future::poll_fn(|context| {
         for (index, contender) in contenders.iter_mut().enumerate() {
@@ -404,8 +418,12 @@ async fn first_word(contenders: &mut [Contender], flight: &[u8]) -> (usize, Word
 
 impl Contender {
     fn poll(&mut self, context: &mut Context<'_>, flight: &[u8]) -> Poll<Word> {
-        if let Poll::Ready(Err(error)) = self.poll_send(context, flight) {
-            return Poll::Ready(Word::End(Err(error)));
+        if self.written < flight.len() {
+            match self.poll_send(context, flight) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Word::Taken),
+                Poll::Ready(Err(error)) => return Poll::Ready(Word::End(Err(error))),
+                Poll::Pending => {}
+            }
         }
         match ready!(poll_read(context, self.upstream.peer.stream())) {
             Ok(bytes) if bytes.is_empty() => Poll::Ready(Word::End(Ok(()))),
@@ -423,11 +441,9 @@ impl Contender {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
-            if self.written == flight.len() {
-                self.upstream.gauge.asked();
-                self.asked = Some(Instant::now());
-            }
         }
+        self.upstream.gauge.asked();
+        self.asked = Some(Instant::now());
         Poll::Ready(Ok(()))
     }
 }

@@ -1,0 +1,10 @@
+//! The data plane as a whole, on loopback, against upstreams inside the test: no root, no fixed ports, and nothing waits
+//! by sleeping.
+
+mod bytes;
+mod closing;
+mod dialling;
+mod first_flight;
+mod limits;
+mod support;
+mod tls;
