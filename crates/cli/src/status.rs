@@ -21,7 +21,8 @@ pub(crate) fn status(args: StatusArgs) -> anyhow::Result<Exit> {
         Ok((text, status)) => {
             out(&match args.output {
                 Output::Table => table::render(&status),
-                Output::Json => indented(&text)?,
+                // As it came: with fields that this version does not know, if a later one answers.
+                Output::Json => text,
             })?;
             Ok(status.state.into())
         }
@@ -43,10 +44,4 @@ fn socket(flag: Option<PathBuf>) -> PathBuf {
     };
     let configured = load(&flags, &Environment::of_process()).map(|config| config.socket);
     configured.unwrap_or_else(|_| flag.unwrap_or_else(|| PathBuf::from(SOCKET)))
-}
-
-/// What came, fields that this version does not know included, one a line.
-fn indented(text: &str) -> anyhow::Result<String> {
-    let value: serde_json::Value = serde_json::from_str(text)?;
-    Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
 }

@@ -71,6 +71,10 @@ async fn status_is_the_projection_as_json() {
     let answer = Socket::open().get("/status").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.contains("content-type: application/json\r\n"), "{answer}");
+    assert!(
+        body(&answer).starts_with("{\n  \"version\": "),
+        "a field a line, in the order of the schema: {answer}"
+    );
     let status: Status = serde_json::from_str(body(&answer)).expect("a status");
     assert_eq!(status, project::status(&fixture::reading()));
 }
