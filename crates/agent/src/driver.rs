@@ -76,7 +76,7 @@ impl<E: Effects> Driver<E> {
         }
         let panicked = self.step(now, event).err();
         if let Some(message) = &panicked {
-            tracing::error!(%message, "the core panicked and is started anew from what it last knew; please report this with the journal");
+            tracing::error!(target: "jackline", %message, "the core panicked and is started anew from what it last knew; please report this with the journal");
             self.journal.panicked(now, message);
             self.restart(now);
         }

@@ -38,7 +38,7 @@ impl Effects for Shell {
     fn carry_out(&self, action: Action) {
         let owed = ending(&action);
         if catch_unwind(AssertUnwindSafe(|| self.perform(action))).is_err() {
-            tracing::error!("an action panicked; please report this with the journal");
+            tracing::error!(target: "jackline", "an action panicked; please report this with the journal");
             owed.into_iter().for_each(|event| (self.sink)(event));
         }
     }
@@ -161,5 +161,90 @@ fn announce(announcement: &Announcement, sources: &[String]) {
             let source = sources.get(usize::from(id.0)).map_or("?", String::as_str);
             line!(announcement.level, source, "{text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use jackline_core::{Action, Event, Sink};
+    use jackline_trust::{Trust, TrustConfig};
+
+    use super::{Owed, ending, watch_trust};
+
+    fn told() -> (Sink, Arc<Mutex<Vec<Event>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink: Sink = {
+            let told = Arc::clone(&told);
+            Arc::new(move |event| told.lock().expect("unpoisoned").push(event))
+        };
+        (sink, told)
+    }
+
+    #[test]
+    fn an_event_that_is_owed_is_told_once_however_the_work_ends() {
+        let (sink, told) = told();
+        let owed = || Owed {
+            sink: Arc::clone(&sink),
+            event: Some(Event::TrustReloaded { changed: false }),
+        };
+        owed().pay(Event::TrustReloaded { changed: true });
+        drop(owed());
+        let panics = owed();
+        std::thread::spawn(move || {
+            let _panics = panics;
+            panic!("the work died");
+        })
+        .join()
+        .expect_err("a panic");
+        let changed = |changed| Event::TrustReloaded { changed };
+        assert_eq!(
+            *told.lock().expect("unpoisoned"),
+            [changed(true), changed(false), changed(false)]
+        );
+    }
+
+    #[test]
+    fn work_that_is_not_even_started_has_its_ending() {
+        assert_eq!(
+            ending(&Action::ReloadTrust),
+            Some(Event::TrustReloaded { changed: false })
+        );
+        assert_eq!(ending(&Action::PersistMembership { records: Vec::new() }), None);
+    }
+
+    fn write_ca(path: &PathBuf) {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        fs::write(path, params.self_signed(&key).expect("a certificate").pem()).expect("written");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ca_file_that_changes_by_itself_is_read_again_and_told() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("ca.crt");
+        write_ca(&path);
+        let trust = Arc::new(Trust::load(TrustConfig {
+            ca_file: Some(path.clone()),
+            ..TrustConfig::default()
+        }));
+        let before = trust.fingerprints();
+        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let sink: Sink = Arc::new(move |event| sender.send(event).expect("somebody listens"));
+        let watching = tokio::spawn(watch_trust(Arc::clone(&trust), sink));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(events.try_recv().is_err(), "nothing changed, nothing is told");
+        write_ca(&path);
+        let event = tokio::time::timeout(Duration::from_secs(60), events.recv())
+            .await
+            .expect("in time");
+        assert_eq!(event, Some(Event::TrustReloaded { changed: true }));
+        assert_ne!(trust.fingerprints(), before);
+        watching.abort();
     }
 }

@@ -26,6 +26,8 @@ const SEGMENTS: u64 = 8;
 const GATHERED_MAX: usize = 64 << 10;
 /// … and after this time at rest.
 const REST: Duration = Duration::from_secs(60);
+/// How long nothing is taken down after the disk took nothing: each attempt costs a whole checkpoint.
+const GAP_PAUSE: Duration = Duration::from_secs(1);
 
 /// The first line of a segment: all that is needed to play what follows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,6 +84,8 @@ pub(crate) struct Journal {
     /// Bytes of the open segment; `None`: the next line opens one.
     size: Option<u64>,
     flushed: Timestamp,
+    /// The last chunk was dropped then: the disk hangs.
+    gap: Option<Timestamp>,
     /// A line could not be turned into text: told once.
     told: bool,
 }
@@ -96,12 +100,16 @@ impl Journal {
             opens: false,
             size: None,
             flushed: Timestamp::ZERO,
+            gap: None,
             told: false,
         }
     }
 
     /// Takes down `event`, which `policy` is about to be told. Opens a segment with `policy` where one is due.
     pub(crate) fn record(&mut self, at: Timestamp, event: &Event, policy: &Policy, origin: &Origin) {
+        if self.gap.is_some_and(|gap| at.since(gap) < GAP_PAUSE) {
+            return;
+        }
         if self.size.is_none_or(|size| size >= self.segment_max) {
             self.open(at, policy, origin);
         }
@@ -134,10 +142,15 @@ impl Journal {
             opens: std::mem::take(&mut self.opens),
             text: std::mem::take(&mut self.gathered),
         };
-        if !self.outlet.hand(chunk) {
-            // The disk hangs and the queue is full: what follows would not replay after the gap, so a new segment.
-            self.size = None;
+        if self.outlet.hand(chunk) {
+            self.gap = None;
+            return;
         }
+        if self.gap.replace(now).is_none() {
+            tracing::warn!(target: "jackline", "the journal has a gap: the disk takes nothing");
+        }
+        // What follows would not replay after the gap, so a new segment.
+        self.size = None;
     }
 
     /// Hands on what is gathered if it has waited for long enough.
@@ -173,8 +186,10 @@ impl Journal {
     }
 
     fn line(&mut self, line: &Line) {
-        let line = serde_json::to_string(line);
-        self.push(line);
+        if self.size.is_some() {
+            let line = serde_json::to_string(line);
+            self.push(line);
+        }
     }
 
     fn push(&mut self, text: serde_json::Result<String>) {
@@ -186,7 +201,7 @@ impl Journal {
             }
             Err(error) if !self.told => {
                 self.told = true;
-                tracing::error!(%error, "the journal has a gap: a line could not be written; please report this");
+                tracing::error!(target: "jackline", %error, "the journal has a gap: a line could not be written; please report this");
             }
             Err(_) => {}
         }

@@ -57,6 +57,7 @@ impl Queue {
                 drop(guard);
                 if first {
                     tracing::warn!(
+                        target: "jackline",
                         "the node is overloaded: observations of sessions are dropped; `jackline status` counts them"
                     );
                 }

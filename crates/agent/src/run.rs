@@ -1,39 +1,23 @@
-//! From a configuration to a running jackline, and to its end. Everything that can fail fails here, before the first
-//! session; after that nothing but a signal ends it.
+//! The life of a running jackline: from a configuration to its end. [`start`](mod@start) puts it together.
+
+mod start;
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use jackline_admin::Identity;
-use jackline_core::{Event, Policy, Sink, Timestamp};
-use jackline_discovery::Discovery;
-use jackline_probe::{ProbeConfig, Prober};
 use jackline_proxy::{BindError, DataPlane};
-use jackline_trust::Trust;
-use tokio::net::UnixListener;
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::{self, ClaimError, Socket};
-use crate::clock::Clock;
+use crate::claim::{ClaimError, Socket};
 use crate::config::Config;
 use crate::driver::Driver;
-use crate::effects::{Shell, watch_trust};
-use crate::files::{Disk, Files};
-use crate::journal::ring::{self, Outlet};
-use crate::journal::{Journal, Origin};
-use crate::own::Admission;
-use crate::queue::Queue;
+use crate::effects::Shell;
+use crate::logging;
 use crate::signals::Signals;
-use crate::state::saver::{self, Saver};
-use crate::state::{self, Found};
-use crate::view::Shown;
-use crate::{logging, wiring};
+use crate::state::saver::Saver;
 
 /// Threads of the control plane. The data plane has its own, so that JSON and TLS never hold up bytes.
 const CONTROL_THREADS: usize = 2;
@@ -101,7 +85,7 @@ pub fn run(config: Config) -> Result<Exit, StartError> {
         .map_err(kernel("control plane"))?;
     let exit = runtime.block_on(async {
         let mut signals = Signals::listen().map_err(kernel("signal handlers"))?;
-        let running = Running::start(&config)?;
+        let running = start::start(&config)?;
         Ok(running
             .until_told(&mut signals, config.timing.shutdown_time)
             .await)
@@ -126,102 +110,10 @@ struct Running {
 }
 
 impl Running {
-    /// Claims, binds, reads, starts: in this order, so that what fails leaves nothing half-done.
-    fn start(config: &Config) -> Result<Self, StartError> {
-        let clock = Clock::start();
-        let seed = seed();
-        let socket = Socket::open(&config.socket)?;
-        let lock = claim::lock(&config.state_dir)?;
-        let bound = jackline_proxy::bind(&wiring::proxy(config, seed))?;
-        let trust = Arc::new(Trust::load(wiring::trust(config)));
-        let (saver, found, journal) = memory(config)?;
-
-        let (specs, sources) = wiring::sources(config);
-        let listen = bound.addresses().to_vec();
-        let admission = Admission::new(
-            &listen,
-            config.node.address,
-            config.allow_loopback_upstreams,
-            &specs,
-        );
-        let queue = Arc::new(Queue::default());
-        let sink: Sink = {
-            let queue = Arc::clone(&queue);
-            Arc::new(move |event| queue.push(admission.admit(event)))
-        };
-        let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
-        tell_start(config, &listen, &warnings, &trust, &found);
-        sink(restored(&found, &trust));
-
-        let names = specs.iter().map(|spec| spec.name.clone()).collect();
-        let settings = wiring::settings(config, specs);
-        let policy = Policy::new(settings.clone(), seed, clock.now());
-        let published = Arc::new(ArcSwap::new(policy.snapshot()));
-        let plane = Arc::new(bound.run(Arc::clone(&published), Arc::clone(&sink)));
-        let runtime = Handle::current();
-        let stop = CancellationToken::new();
-        let shown = Shown {
-            identity: identity(config, listen),
-            published: Arc::clone(&published),
-            plane: Arc::clone(&plane),
-            saver: Arc::clone(&saver),
-            trust: Arc::clone(&trust),
-            queue: Arc::clone(&queue),
-            clock,
-            warnings,
-        };
-        let listener = socket
-            .listener()
-            .and_then(UnixListener::from_std)
-            .map_err(kernel("admin socket"))?;
-        runtime.spawn(jackline_admin::serve(
-            listener,
-            Arc::new(shown),
-            stop.clone().cancelled_owned(),
-        ));
-        runtime.spawn(watch_trust(Arc::clone(&trust), Arc::clone(&sink)));
-        let effects = Shell {
-            discovery: Discovery::new(sources, Arc::clone(&trust), Arc::clone(&sink)),
-            prober: Prober::new(
-                ProbeConfig {
-                    runtime: runtime.clone(),
-                },
-                Arc::clone(&trust),
-                Arc::clone(&sink),
-            ),
-            plane: Arc::clone(&plane),
-            trust,
-            saver: Arc::clone(&saver),
-            clock,
-            sink,
-            runtime: runtime.clone(),
-            sources: names,
-        };
-        let driver = Driver {
-            policy,
-            stepping: Policy::step,
-            origin: Origin { seed, settings },
-            clock: Box::new(move || clock.now()),
-            queue,
-            published,
-            journal,
-            effects,
-            membership: (Vec::new(), true),
-        };
-        let driver = runtime.spawn(driver.run(stop.clone()));
-        Ok(Self {
-            driver,
-            stop,
-            plane,
-            saver,
-            _claims: (socket, lock),
-        })
-    }
-
     /// Runs until a signal ends it; then lets sessions end for `within`, and writes what is to be remembered.
     async fn until_told(self, signals: &mut Signals, within: Duration) -> Exit {
         let signal = signals.end().await;
-        tracing::info!(within = ?within, "{signal}: no new sessions; those that are open may end");
+        tracing::info!(target: "jackline", "{signal}: no new sessions; those that are open may end");
         self.plane.stop_accepting();
         let plane = Arc::clone(&self.plane);
         let ended = async {
@@ -229,85 +121,23 @@ impl Running {
             self.stop.cancel();
             match self.driver.await {
                 Ok(driver) => write(driver, self.saver).await,
-                Err(error) => tracing::error!(%error, "the driver died; what was last remembered stands"),
+                Err(error) => {
+                    tracing::error!(target: "jackline", %error, "the driver died; what was last remembered stands")
+                }
             }
         };
         tokio::select! {
             () = ended => {
-                tracing::info!("jackline has ended");
+                tracing::info!(target: "jackline", "jackline has ended");
                 Exit::Clean
             }
             () = signals.interrupted() => {
-                tracing::info!("SIGINT again: ending at once");
+                tracing::info!(target: "jackline", "SIGINT again: ending at once");
                 plane.abort();
                 Exit::Interrupted
             }
         }
     }
-}
-
-/// The state file as it was found, and what writes it and the journal from now on.
-fn memory(config: &Config) -> Result<(Arc<Saver>, Found, Journal), StartError> {
-    let files: Arc<dyn Files> = Arc::new(Disk);
-    let dir = &config.state_dir;
-    let found = state::read(&*files, dir);
-    let saver = Saver::start(Arc::clone(&files), dir.clone(), &found, saver::RETRY);
-    let saver = saver.map_err(kernel("state file's thread"))?;
-    let size = config.journal_size.0;
-    let outlet = Outlet::start(files, dir.join("journal"), size, ring::RETRY);
-    let outlet = outlet.map_err(kernel("journal's thread"))?;
-    Ok((Arc::new(saver), found, Journal::new(outlet, size)))
-}
-
-/// What was remembered, for the core (P2).
-fn restored(found: &Found, trust: &Trust) -> Event {
-    let Some(memory) = &found.memory else {
-        return Event::MembershipRestored {
-            records: Vec::new(),
-            trusted: true,
-        };
-    };
-    let trusted = memory.is_of(&trust.fingerprints());
-    if !trusted {
-        tracing::warn!(
-            "the state file shares no CA key with today's CA: its addresses are tried after all others"
-        );
-    }
-    Event::MembershipRestored {
-        records: memory.records(),
-        trusted,
-    }
-}
-
-fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
-    Identity {
-        node: config.node.name.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        started: Timestamp::ZERO,
-        listen,
-    }
-}
-
-fn tell_start(config: &Config, listen: &[SocketAddr], warnings: &[String], trust: &Trust, found: &Found) {
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(target: "jackline", version, node = config.node.name, ?listen, "jackline starts");
-    for warning in warnings.iter().chain(&trust.problems()).chain(&found.note) {
-        tracing::warn!(target: "jackline", "{warning}");
-    }
-}
-
-/// Chance for the node: drawn at boot, recorded in the journal (R5).
-fn seed() -> u64 {
-    getrandom::u64().unwrap_or_else(|_| {
-        // A kernel without random numbers; the process and its time still tell nodes apart.
-        let time = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        time.as_secs().rotate_left(32)
-            ^ u64::from(time.subsec_nanos())
-            ^ u64::from(std::process::id()).rotate_left(16)
-    })
 }
 
 /// Writes state and journal for the last time.
@@ -319,6 +149,6 @@ async fn write(driver: Driver<Shell>, saver: Arc<Saver>) {
         driver.journal.finish(now, WRITE_TIME);
     });
     if let Err(error) = writing.await {
-        tracing::error!(%error, "state and journal could not be written");
+        tracing::error!(target: "jackline", %error, "state and journal could not be written");
     }
 }

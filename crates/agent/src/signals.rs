@@ -27,7 +27,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => tracing::info!("SIGHUP is ignored: a changed configuration takes effect at a restart"),
+                _ = self.hangup.recv() => tracing::info!(target: "jackline", "SIGHUP is ignored: a changed configuration takes effect at a restart"),
             }
         }
     }

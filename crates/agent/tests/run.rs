@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jackline_agent::config::{Environment, Flags, load};
 use jackline_agent::journal::replay::{replay, segments};
 use jackline_agent::status::{StateFileStatus, Status};
+use jackline_core::Class;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// By this variable a child of this very test binary knows its configuration.
@@ -96,12 +97,18 @@ impl Jackline {
     }
 
     fn status(&self) -> Status {
+        self.status_with(|_| true)
+    }
+
+    /// Asks until the answer is `wanted`.
+    fn status_with(&self, wanted: impl Fn(&Status) -> bool) -> Status {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.ask() {
-                Some(status) => return status,
-                None => assert!(Instant::now() < deadline, "no status"),
+            let answer = self.ask();
+            if let Some(status) = answer.filter(&wanted) {
+                return status;
             }
+            assert!(Instant::now() < deadline, "it never said so: {:?}", self.ask());
             std::thread::yield_now();
         }
     }
@@ -131,7 +138,7 @@ fn it_starts_answers_survives_sighup_and_ends_with_0_at_sigterm() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut jackline = Jackline::start(dir.path(), 0, "");
     jackline.says("jackline starts");
-    let status = jackline.status();
+    let status = jackline.status_with(|status| !status.endpoints.is_empty());
     assert_eq!(status.node, "node-1");
     assert_eq!(status.sources[0].name, "static");
     assert_ne!(status.listen[0].port(), 0, "the true port is told");
@@ -163,11 +170,7 @@ fn it_starts_answers_survives_sighup_and_ends_with_0_at_sigterm() {
 fn what_was_remembered_is_found_again_after_a_kill() {
     let dir = tempfile::tempdir().expect("a folder");
     let first = Jackline::start(dir.path(), 0, "");
-    let deadline = Instant::now() + PATIENCE;
-    while first.status().state_file.status != StateFileStatus::Saved {
-        assert!(Instant::now() < deadline, "never saved");
-        std::thread::yield_now();
-    }
+    first.status_with(|status| status.state_file.status == StateFileStatus::Saved);
     drop(first);
     assert!(
         dir.path().join("run/j.sock").exists(),
@@ -184,6 +187,61 @@ fn what_was_remembered_is_found_again_after_a_kill() {
     assert_eq!(status.endpoints[0].address.to_string(), "127.0.0.1:1");
 }
 
+fn write_ca(path: &Path) {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    fs::write(path, params.self_signed(&key).expect("a certificate").pem()).expect("written");
+}
+
+#[test]
+fn another_clusters_state_file_gives_hints_that_come_last() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let ca = dir.path().join("ca.crt");
+    write_ca(&ca);
+    let more = format!(
+        "cluster: {{ ca-file: {} }}\nkubernetes: {{ enabled: false }}\nservers: [\"https://127.0.0.1:2\"]\n",
+        ca.display()
+    );
+    let mut first = Jackline::start(dir.path(), 0, &more);
+    first.says("jackline starts");
+    first.status_with(|status| status.endpoints.len() == 2);
+    first.signal(Signal::TERM);
+    assert_eq!(first.end().0.code(), Some(0));
+    // The same machine in another cluster; the old registration address is not configured any more.
+    write_ca(&ca);
+    let mut second = Jackline::start(dir.path(), 0, &more.replace("127.0.0.1:2", "127.0.0.1:3"));
+    second.says("shares no CA key with today's CA");
+    let endpoints = second.status_with(|status| status.endpoints.len() == 3).endpoints;
+    let hint = endpoints.last().expect("some endpoint");
+    assert_eq!(
+        (hint.address.to_string(), hint.class),
+        ("127.0.0.1:2".to_owned(), Class::Hint),
+        "{endpoints:?}"
+    );
+}
+
+#[test]
+fn ended_right_after_its_start_it_has_forgotten_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut first = Jackline::start(dir.path(), 0, "servers: [\"https://127.0.0.1:2\"]\n");
+    first.says("jackline starts");
+    first.status_with(|status| status.endpoints.len() == 2);
+    first.signal(Signal::TERM);
+    assert_eq!(first.end().0.code(), Some(0));
+    for _ in 0..5 {
+        let mut hasty = Jackline::start(dir.path(), 0, "servers: [\"https://unknown.invalid\"]\n");
+        hasty.says("jackline starts");
+        hasty.signal(Signal::TERM);
+        assert_eq!(hasty.end().0.code(), Some(0));
+        let state = fs::read_to_string(dir.path().join("state/state.json")).expect("a state file");
+        assert!(
+            state.contains("127.0.0.1:1") && state.contains("127.0.0.1:2"),
+            "{state}"
+        );
+    }
+}
+
 #[test]
 fn sigint_twice_ends_it_at_once() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -196,11 +254,7 @@ fn sigint_twice_ends_it_at_once() {
     let listen = jackline.status().listen[0];
     let accepting = std::thread::spawn(move || upstream.incoming().flatten().take(50).collect::<Vec<_>>());
     let client = std::net::TcpStream::connect(listen).expect("accepted");
-    let deadline = Instant::now() + PATIENCE;
-    while jackline.status().sessions.open == 0 {
-        assert!(Instant::now() < deadline, "no session: {:?}", jackline.status());
-        std::thread::yield_now();
-    }
+    jackline.status_with(|status| status.sessions.open > 0);
     jackline.signal(Signal::INT);
     jackline.says("SIGINT: no new sessions");
     jackline.signal(Signal::INT);
@@ -247,9 +301,5 @@ fn a_folder_that_cannot_be_written_and_a_broken_file_do_not_keep_it_from_startin
     let dir = tempfile::tempdir().expect("a folder");
     fs::write(dir.path().join("state"), b"a file in the folder's place").expect("written");
     let jackline = Jackline::start(dir.path(), 0, "");
-    let deadline = Instant::now() + PATIENCE;
-    while jackline.status().state_file.status != StateFileStatus::MemoryOnly {
-        assert!(Instant::now() < deadline, "{:?}", jackline.status().state_file);
-        std::thread::yield_now();
-    }
+    jackline.status_with(|status| status.state_file.status == StateFileStatus::MemoryOnly);
 }

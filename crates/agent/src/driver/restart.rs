@@ -12,7 +12,7 @@ impl<E: Effects> Driver<E> {
         let (records, trusted) = self.membership.clone();
         self.renew(now);
         if let Err(message) = self.step(now, Event::MembershipRestored { records, trusted }) {
-            tracing::error!(%message, "the core panicked over what is remembered; it starts with nothing but the configuration");
+            tracing::error!(target: "jackline", %message, "the core panicked over what is remembered; it starts with nothing but the configuration");
             self.journal.panicked(now, &message);
             self.renew(now);
         }

@@ -51,10 +51,7 @@ impl Outlet {
     pub(crate) fn hand(&self, chunk: Chunk) -> bool {
         match self.sender.try_send(chunk) {
             Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
-                tracing::warn!("the journal has a gap: the disk takes nothing");
-                false
-            }
+            Err(TrySendError::Full(_)) => false,
             // The thread died of a panic, which the hook told. There is no journal any more, and no gap in it.
             Err(TrySendError::Disconnected(_)) => true,
         }
@@ -64,7 +61,7 @@ impl Outlet {
     pub(crate) fn finish(self, within: Duration) {
         drop(self.sender);
         if self.done.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the journal could not be written in time; its end is lost");
+            tracing::warn!(target: "jackline", "the journal could not be written in time; its end is lost");
         }
     }
 }
@@ -141,13 +138,13 @@ impl Ring {
         match self.write() {
             Ok(()) => {
                 if self.retry_at.take().is_some() {
-                    tracing::info!(folder = %self.dir.display(), "the journal is written again");
+                    tracing::info!(target: "jackline", folder = %self.dir.display(), "the journal is written again");
                 }
             }
             Err(error) => {
                 if self.retry_at.is_none() {
                     let folder = self.dir.display();
-                    tracing::warn!(%folder, %error, "the journal cannot be written and is kept in memory; it is tried again each minute");
+                    tracing::warn!(target: "jackline", %folder, %error, "the journal cannot be written and is kept in memory; it is tried again each minute");
                 }
                 self.retry_at = Some(Instant::now() + self.retry);
             }

@@ -143,7 +143,7 @@ impl Saver {
         while inner.waiting.is_some() || inner.writing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                tracing::warn!("the state file could not be written in time; the last changes are lost");
+                tracing::warn!(target: "jackline", "the state file could not be written in time; the last changes are lost");
                 return;
             }
             inner = self
@@ -237,7 +237,7 @@ impl Shared {
         match written {
             Ok(()) => {
                 if inner.failure.take().is_some() {
-                    tracing::info!(file = %file.display(), "the state file is written again");
+                    tracing::info!(target: "jackline", file = %file.display(), "the state file is written again");
                 }
                 inner.retry_at = None;
                 inner.saved = Some(waiting.wall);
@@ -247,6 +247,7 @@ impl Shared {
                 let failure = format!("memory only, {} cannot be written: {error}", file.display());
                 if inner.failure.as_ref() != Some(&failure) {
                     tracing::error!(
+                        target: "jackline",
                         "{failure}; a restart would forget what is learnt from now on; free some space or mend the folder's mode"
                     );
                 }
