@@ -1,24 +1,25 @@
 //! Starting where something is missing: what can be waited for is, what cannot is told with its remedy.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Stdio;
 
-use jackline_agent::status::{NodeState, SourceState};
+use jackline_agent::status::{Health, NodeState, SourceState, Status};
 use jackline_lab::NameServer;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::apiserver::Cluster;
 use crate::node::Node;
-use crate::program::{DEADLINE, end_of, jackline, not_run, within};
+use crate::program::{end_of, jackline, not_run, run, until, within};
 
-fn arguments(folder: &TempDir, listen: &str) -> Vec<String> {
+fn arguments(folder: &TempDir, server: &str, listen: &str) -> Vec<String> {
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let arguments = [
         "run",
         "--server",
-        "https://127.0.0.1:1",
+        server,
         "--listen",
         listen,
         "--state-dir",
@@ -36,7 +37,7 @@ async fn a_taken_port_is_told_with_its_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let folder = TempDir::new().expect("a folder");
-    let ended = end_of(jackline(arguments(&folder, &address))).await;
+    let ended = end_of(jackline(arguments(&folder, "https://127.0.0.1:1", &address))).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert!(ended.err.contains(&address), "it says which: {}", ended.err);
     assert!(ended.err.contains("listen"), "it says what to do: {}", ended.err);
@@ -70,7 +71,7 @@ async fn a_resolver_that_is_not_up_yet_is_waited_for() {
     );
     let mut node = Node::start(&cluster, &lines);
 
-    let failed = |status: &jackline_agent::status::Status| {
+    let failed = |status: &Status| {
         status
             .sources
             .iter()
@@ -89,55 +90,91 @@ async fn a_resolver_that_is_not_up_yet_is_waited_for() {
     node.attached().await;
 }
 
-/// In a network namespace without IPv6; where such a one cannot be had, the test is told to be not run.
-#[tokio::test]
-async fn a_missing_ipv6_loopback_only_degrades() {
-    let folder = TempDir::new().expect("a folder");
-    let script = "ip link set lo up && sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1 \
-                  && exec \"$@\"";
-    let namespace = |arguments: &[&str]| {
+/// `jackline run --listen LISTEN` in a network namespace of its own: no IPv6, nothing but a loopback, no route anywhere.
+struct Alone {
+    folder: TempDir,
+    child: Child,
+}
+
+impl Alone {
+    /// `None`, and told as not run for `test`, where no namespace can be had.
+    async fn start(test: &str, listen: &str, server: &str) -> Option<Self> {
+        let possible = Self::command(&["true".to_owned()]).output().await;
+        if !possible.is_ok_and(|output| output.status.success()) {
+            let why = "it needs a network namespace of its own, and this machine grants none";
+            not_run(test, why, "sysctl -w kernel.unprivileged_userns_clone=1");
+            return None;
+        }
+        let folder = TempDir::new().expect("a folder");
+        let mut arguments = vec![env!("CARGO_BIN_EXE_jackline").to_owned()];
+        arguments.extend(self::arguments(&folder, server, listen));
+        let mut command = Self::command(&arguments);
+        let child = command.stderr(Stdio::null()).spawn().expect("it starts");
+        Some(Self { folder, child })
+    }
+
+    fn command(arguments: &[String]) -> Command {
+        let script = "ip link set lo up && exec \"$@\"";
+        let script = format!(
+            "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1 && {script}"
+        );
         let mut command = Command::new("unshare");
         command
-            .args(["--user", "--map-root-user", "--net", "sh", "-c", script, "sh"])
+            .args(["--user", "--map-root-user", "--net", "sh", "-c", &script, "sh"])
             .args(arguments);
         command.kill_on_drop(true);
         command
-    };
-    let possible = namespace(&["true"])
-        .output()
-        .await
-        .is_ok_and(|output| output.status.success());
-    if !possible {
-        let why = "it needs a network namespace without IPv6, and this machine grants none";
-        return not_run(
-            "a_missing_ipv6_loopback_only_degrades",
-            why,
-            "sysctl -w kernel.unprivileged_userns_clone=1",
-        );
     }
-    let mut run = arguments(&folder, "127.0.0.1:6440,[::1]:6440");
-    run.insert(0, env!("CARGO_BIN_EXE_jackline").to_owned());
-    let run: Vec<&str> = run.iter().map(String::as_str).collect();
-    let mut child = namespace(&run).spawn().expect("it starts");
-    let socket = folder.path().join("s").to_string_lossy().into_owned();
-    let status = crate::program::until("it answers", || async {
-        let ended = crate::program::run(["status", "--output", "json", "--socket", &socket]).await;
-        (ended.code != Some(3)).then_some(ended.out)
-    })
-    .await;
-    let status: jackline_agent::status::Status = serde_json::from_str(&status).expect("a status");
-    assert_eq!(status.listen.len(), 1, "{:?}", status.listen);
-    assert!(
-        status
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("[::1]:6440")),
-        "{:?}",
-        status.warnings
-    );
-    child.kill().await.expect("it can be killed");
-    tokio::time::timeout(DEADLINE, child.wait())
+
+    /// The status, as soon as `wanted` is pleased with it.
+    async fn status_when(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let (wanted, socket) = (
+            &wanted,
+            self.folder.path().join("s").to_string_lossy().into_owned(),
+        );
+        let socket = &socket;
+        until(what, || async move {
+            let ended = run(["status", "--output", "json", "--socket", socket]).await;
+            serde_json::from_str(&ended.out).ok().filter(wanted)
+        })
         .await
-        .expect("it ends")
-        .expect("it can be waited for");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_ipv6_loopback_only_degrades() {
+    const TEST: &str = "start::a_missing_ipv6_loopback_only_degrades";
+    let Some(node) = Alone::start(TEST, "127.0.0.1:6440,[::1]:6440", "https://127.0.0.1:1").await else {
+        return;
+    };
+    let status = node.status_when("it answers", |_| true).await;
+    assert_eq!(status.listen, ["127.0.0.1:6440".parse().expect("an address")]);
+    let told = status
+        .warnings
+        .iter()
+        .any(|warning| warning.contains("[::1]:6440"));
+    assert!(told, "{:?}", status.warnings);
+}
+
+#[tokio::test]
+async fn a_network_that_is_not_up_is_waited_for() {
+    const TEST: &str = "start::a_network_that_is_not_up_is_waited_for";
+    let Some(mut node) = Alone::start(TEST, "127.0.0.1:6440", "https://192.0.2.1:6443").await else {
+        return;
+    };
+    let tried = |status: &Status| {
+        status
+            .endpoints
+            .iter()
+            .any(|endpoint| endpoint.last_probe.is_some())
+    };
+    let status = node.status_when("the server has been tried", tried).await;
+    assert_eq!(status.state, NodeState::Isolated);
+    assert_eq!(status.endpoints[0].address.to_string(), "192.0.2.1:6443");
+    // Not the server's fault, and not said to be (H3).
+    assert_eq!(status.endpoints[0].health, Health::Unknown, "{}", status.endpoints[0].reason);
+    assert!(
+        node.child.try_wait().expect("it can be waited for").is_none(),
+        "it waits"
+    );
 }
