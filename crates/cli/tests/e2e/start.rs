@@ -172,7 +172,12 @@ async fn a_network_that_is_not_up_is_waited_for() {
     assert_eq!(status.state, NodeState::Isolated);
     assert_eq!(status.endpoints[0].address.to_string(), "192.0.2.1:6443");
     // Not the server's fault, and not said to be (H3).
-    assert_eq!(status.endpoints[0].health, Health::Unknown, "{}", status.endpoints[0].reason);
+    assert_eq!(
+        status.endpoints[0].health,
+        Health::Unknown,
+        "{}",
+        status.endpoints[0].reason
+    );
     assert!(
         node.child.try_wait().expect("it can be waited for").is_none(),
         "it waits"
