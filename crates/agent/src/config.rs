@@ -1,5 +1,5 @@
 //! The configuration: plain data, read from flags, environment, file and defaults, and refused in words where it makes
-//! no sense. Nothing here opens a socket or reads a credential; what is built from it is [`mod@crate::run`]'s.
+//! no sense. Nothing here opens a socket or reads a credential; what is built from it is [`crate::run`](fn@crate::run)'s.
 //!
 //! | file | what it is for |
 //! |---|---|

@@ -42,7 +42,7 @@ pub(crate) struct Driver<E> {
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
     pub(crate) journal: Journal,
     pub(crate) effects: E,
-    /// The newest membership, from which a core that panicked starts anew, and whether it is this cluster's (P2).
+    /// The newest membership, from which a core that panicked starts anew, and whether all of it is this cluster's (P2).
     pub(crate) membership: (Vec<Record>, bool),
 }
 
@@ -72,7 +72,8 @@ impl<E: Effects> Driver<E> {
     pub(crate) fn take(&mut self, event: Event) -> bool {
         let now = (self.clock)();
         if let Event::MembershipRestored { records, trusted } = &event {
-            self.membership = (records.clone(), *trusted);
+            self.membership.0.extend_from_slice(records);
+            self.membership.1 &= trusted;
         }
         let panicked = self.step(now, event).err();
         if let Some(message) = &panicked {

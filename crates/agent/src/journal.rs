@@ -1,7 +1,7 @@
 //! The journal: every event with its time, so that what jackline did can be played again (design §3).
 //!
 //! Here is the driver's side: lines are gathered in memory and handed in chunks to a thread that owns the files
-//! ([`ring`]), so that a slow or full disk never holds up a decision. [`replay`] reads a segment back. A segment is a
+//! (`ring`), so that a slow or full disk never holds up a decision. [`replay`] reads a segment back. A segment is a
 //! file of JSON lines: first a [`Header`], then one [`Line`] for each event. Described in
 //! `docs/decisions/0005-journal-and-state-formats.md`.
 

@@ -12,7 +12,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use self::format::{FILE_MAX, Memory, Unusable};
+use jackline_core::Record;
+
+use self::format::{FILE_MAX, Kin, Memory, Unusable};
 use crate::clock::calendar;
 use crate::files::Files;
 
@@ -34,6 +36,41 @@ pub(crate) struct Found {
     pub(crate) note: Option<String>,
     /// The file cannot be used and could not be set aside: it must not be written over before it is.
     pub(crate) in_the_way: Option<&'static str>,
+}
+
+impl Found {
+    /// Judges whose the file is (P2), today's CA keys being `cluster`, and tells in the note where it is not ours.
+    /// Gives the hints for the core, and whether they are trusted.
+    pub(crate) fn judge(&mut self, cluster: &[String]) -> Vec<(Vec<Record>, bool)> {
+        let Some(memory) = &mut self.memory else {
+            return Vec::new();
+        };
+        let kin = memory.kin(cluster);
+        if kin == Kin::Foreign {
+            memory
+                .endpoints
+                .iter_mut()
+                .for_each(|entry| entry.unverified = true);
+        }
+        let why = match kin {
+            Kin::Ours => None,
+            Kin::Unknown => Some("today's CA is not known, so the state file cannot be compared with it"),
+            Kin::Foreign => Some("the state file shares no CA key with today's CA"),
+        };
+        if let Some(why) = why {
+            self.note = Some(format!(
+                "{why}: its addresses are unverified hints, tried after all others"
+            ));
+        }
+        let hints = [
+            (memory.records(false), kin == Kin::Ours),
+            (memory.records(true), false),
+        ];
+        hints
+            .into_iter()
+            .filter(|(records, _)| !records.is_empty())
+            .collect()
+    }
 }
 
 /// Reads the file in `dir`. Never fails: what cannot be used is set aside under a new name and told.

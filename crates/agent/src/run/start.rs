@@ -27,8 +27,8 @@ use crate::journal::ring::{self, Outlet};
 use crate::journal::{Journal, Origin};
 use crate::own::Admission;
 use crate::queue::Queue;
+use crate::state;
 use crate::state::saver::{self, Saver};
-use crate::state::{self, Found};
 use crate::view::Shown;
 use crate::wiring;
 
@@ -51,8 +51,8 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let listen = bound.addresses().to_vec();
     let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
     let trust = Arc::new(Trust::load(wiring::trust(config)));
-    let (saver, found, journal) = memory(config)?;
-    tell_start(config, &listen, &warnings, &trust, &found);
+    let (saver, restored, journal) = memory(config, &trust)?;
+    tell_start(config, &listen, &warnings, &trust, &saver);
 
     let (specs, sources) = wiring::sources(config);
     let names = specs.iter().map(|spec| spec.name.clone()).collect();
@@ -62,7 +62,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         config.allow_loopback_upstreams,
         &specs,
     );
-    let restored = restored(&found, &trust).map(|event| admission.admit(event));
+    let restored: Vec<Event> = restored.into_iter().map(|event| admission.admit(event)).collect();
     let settings = wiring::settings(config, specs);
     let policy = Policy::new(settings.clone(), seed, clock.now());
     let published = Arc::new(ArcSwap::new(policy.snapshot()));
@@ -93,7 +93,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         membership: (Vec::new(), true),
     };
     // Before anybody can ask, and before anybody can end the run: what is saved at the end must contain it.
-    if let Some(event) = restored {
+    for event in restored {
         driver.take(event);
     }
     let stop = CancellationToken::new();
@@ -168,31 +168,21 @@ impl Common {
     }
 }
 
-/// The state file as it was found, and what writes it and the journal from now on.
-fn memory(config: &Config) -> Result<(Arc<Saver>, Found, Journal), StartError> {
+/// What was remembered, for the core (P2), and what writes state file and journal from now on.
+fn memory(config: &Config, trust: &Trust) -> Result<(Arc<Saver>, Vec<Event>, Journal), StartError> {
     let files: Arc<dyn Files> = Arc::new(Disk);
     let dir = &config.state_dir;
-    let found = state::read(&*files, dir);
+    let mut found = state::read(&*files, dir);
+    let hints = found.judge(&trust.fingerprints());
+    let restored = hints
+        .into_iter()
+        .map(|(records, trusted)| Event::MembershipRestored { records, trusted });
     let saver = Saver::start(Arc::clone(&files), dir.clone(), &found, saver::RETRY);
     let saver = saver.map_err(kernel("state file's thread"))?;
     let size = config.journal_size.0;
     let outlet = Outlet::start(files, dir.join("journal"), size, ring::RETRY);
     let outlet = outlet.map_err(kernel("journal's thread"))?;
-    Ok((Arc::new(saver), found, Journal::new(outlet, size)))
-}
-
-/// What was remembered, if anything, for the core (P2).
-fn restored(found: &Found, trust: &Trust) -> Option<Event> {
-    let memory = found.memory.as_ref()?;
-    let trusted = memory.is_of(&trust.fingerprints());
-    if !trusted {
-        tracing::warn!(
-            target: "jackline",
-            "the state file shares no CA key with today's CA: its addresses are tried after all others"
-        );
-    }
-    let records = memory.records();
-    Some(Event::MembershipRestored { records, trusted })
+    Ok((Arc::new(saver), restored.collect(), Journal::new(outlet, size)))
 }
 
 fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
@@ -205,10 +195,10 @@ fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
     }
 }
 
-fn tell_start(config: &Config, listen: &[SocketAddr], warnings: &[String], trust: &Trust, found: &Found) {
+fn tell_start(config: &Config, listen: &[SocketAddr], warnings: &[String], trust: &Trust, saver: &Saver) {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(target: "jackline", version, node = config.node.name, ?listen, "jackline starts");
-    for warning in warnings.iter().chain(&trust.problems()).chain(&found.note) {
+    for warning in warnings.iter().chain(&trust.problems()).chain(&saver.view().note) {
         tracing::warn!(target: "jackline", "{warning}");
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Entry {
     pub(crate) seen_by: Vec<String>,
     pub(crate) node: Option<String>,
     pub(crate) zone: Option<String>,
+    /// It came from another cluster's file (P2), and neither a source nor a test has spoken for it since.
+    pub(crate) unverified: bool,
     pub(crate) unlisted_for_ms: Option<u64>,
     pub(crate) node_gone_for_ms: Option<u64>,
     pub(crate) archived_for_ms: Option<u64>,
@@ -53,11 +55,12 @@ pub(crate) struct Entry {
     pub(crate) last_ready: Option<Time>,
 }
 
-/// Wall-clock times of an endpoint, as known from this run or an earlier one.
+/// What is known of an endpoint besides its record: from this run or an earlier one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Times {
+pub(crate) struct Earlier {
     pub(crate) seen: Option<Time>,
     pub(crate) ready: Option<Time>,
+    pub(crate) unverified: bool,
 }
 
 /// Why a file cannot be used.
@@ -140,7 +143,7 @@ impl Memory {
     pub(crate) fn of(
         records: &[Record],
         cluster: Vec<String>,
-        known: &BTreeMap<SocketAddr, Times>,
+        known: &BTreeMap<SocketAddr, Earlier>,
         now: Timestamp,
         wall: SystemTime,
     ) -> Self {
@@ -155,6 +158,7 @@ impl Memory {
                 seen_by: record.seen_by.clone(),
                 node: record.node.clone(),
                 zone: record.zone.clone(),
+                unverified: earlier.unverified && record.last_seen.is_none() && record.last_ready.is_none(),
                 unlisted_for_ms: millis(record.unlisted_for),
                 node_gone_for_ms: millis(record.node_gone_for),
                 archived_for_ms: millis(record.archived_for),
@@ -170,8 +174,9 @@ impl Memory {
         }
     }
 
-    /// The hints of the file, for the core. Wall-clock times are left out: they decide nothing (P5).
-    pub(crate) fn records(&self) -> Vec<Record> {
+    /// The hints of the file, for the core: those that are `unverified`, or the others. Wall-clock times are left out:
+    /// they decide nothing (P5).
+    pub(crate) fn records(&self, unverified: bool) -> Vec<Record> {
         let age = |millis: Option<u64>| millis.map(Duration::from_millis);
         let record = |entry: &Entry| Record {
             address: entry.address,
@@ -185,26 +190,47 @@ impl Memory {
             last_seen: None,
             last_ready: None,
         };
-        self.endpoints.iter().map(record).collect()
-    }
-
-    /// When each endpoint was seen and ready last, as far as the file knows.
-    pub(crate) fn times(&self) -> BTreeMap<SocketAddr, Times> {
-        let times = |entry: &Entry| Times {
-            seen: entry.last_seen,
-            ready: entry.last_ready,
-        };
         self.endpoints
             .iter()
-            .map(|entry| (entry.address, times(entry)))
+            .filter(|entry| entry.unverified == unverified)
+            .map(record)
             .collect()
     }
 
-    /// Whether the file is this cluster's (P2): a CA key in common. Where neither knows a CA, nothing speaks against it.
-    pub(crate) fn is_of(&self, cluster: &[String]) -> bool {
-        if cluster.is_empty() && self.cluster.is_empty() {
-            return true;
-        }
-        self.cluster.iter().any(|key| cluster.contains(key))
+    /// What is known of each endpoint besides its record.
+    pub(crate) fn earlier(&self) -> BTreeMap<SocketAddr, Earlier> {
+        let earlier = |entry: &Entry| Earlier {
+            seen: entry.last_seen,
+            ready: entry.last_ready,
+            unverified: entry.unverified,
+        };
+        self.endpoints
+            .iter()
+            .map(|entry| (entry.address, earlier(entry)))
+            .collect()
     }
+
+    /// Whose the file is, today's CA keys being `cluster` (P2).
+    pub(crate) fn kin(&self, cluster: &[String]) -> Kin {
+        if self.cluster.iter().any(|key| cluster.contains(key)) {
+            return Kin::Ours;
+        }
+        match (self.cluster.is_empty(), cluster.is_empty()) {
+            // Neither knows a CA: nothing speaks against it.
+            (true, true) => Kin::Ours,
+            (false, true) => Kin::Unknown,
+            (_, false) => Kin::Foreign,
+        }
+    }
+}
+
+/// Whose a state file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kin {
+    /// This cluster's: a CA key in common.
+    Ours,
+    /// Today's CA is not known, so it cannot be compared.
+    Unknown,
+    /// Another's, or of a CA that was replaced since.
+    Foreign,
 }

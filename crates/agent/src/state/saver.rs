@@ -11,7 +11,7 @@ use jackline_admin::StateFileView;
 use jackline_admin::status::StateFileStatus;
 use jackline_core::{Record, Timestamp};
 
-use super::format::{self, Memory, Times};
+use super::format::{self, Earlier, Memory};
 use super::{Found, path, replace, set_aside};
 use crate::files::Files;
 
@@ -47,8 +47,8 @@ struct Inner {
     note: Option<String>,
     /// An unusable file that is still in the way.
     in_the_way: Option<&'static str>,
-    /// Times of earlier runs and of this one; only of endpoints that are remembered.
-    times: BTreeMap<SocketAddr, Times>,
+    /// What is known of the endpoints that are remembered, besides their records.
+    earlier: BTreeMap<SocketAddr, Earlier>,
     /// The CA keys of the last file that had any.
     cluster: Vec<String>,
 }
@@ -61,7 +61,7 @@ struct Waiting {
 }
 
 impl Saver {
-    /// Starts the thread. `found` is what [`super::read`] gave.
+    /// Starts the thread. `found` is what [`super::read`] gave, judged.
     ///
     /// # Errors
     /// There is no thread to be had.
@@ -81,7 +81,7 @@ impl Saver {
             failure: None,
             note: found.note.clone(),
             in_the_way: found.in_the_way,
-            times: memory.map(Memory::times).unwrap_or_default(),
+            earlier: memory.map(Memory::earlier).unwrap_or_default(),
             cluster: memory.map(|memory| memory.cluster.clone()).unwrap_or_default(),
         };
         let shared = Arc::new(Shared {
@@ -124,13 +124,13 @@ impl Saver {
             (None, Some(_)) => StateFileStatus::Saved,
             (None, None) => StateFileStatus::Empty,
         };
-        let ready = |(address, times): (&SocketAddr, &Times)| Some((*address, times.ready?.into()));
+        let ready = |(address, earlier): (&SocketAddr, &Earlier)| Some((*address, earlier.ready?.into()));
         StateFileView {
             path: path(&self.shared.dir),
             saved: inner.saved,
             status,
             note: inner.failure.clone().or_else(|| inner.note.clone()),
-            last_ready: inner.times.iter().filter_map(ready).collect(),
+            last_ready: inner.earlier.iter().filter_map(ready).collect(),
         }
     }
 
@@ -182,7 +182,13 @@ impl Shared {
                 } else {
                     waiting.cluster.clone()
                 };
-                let memory = Memory::of(&waiting.records, cluster, &inner.times, waiting.now, waiting.wall);
+                let memory = Memory::of(
+                    &waiting.records,
+                    cluster,
+                    &inner.earlier,
+                    waiting.now,
+                    waiting.wall,
+                );
                 (memory, inner.in_the_way)
             };
             let written = self.write(&memory, in_the_way);
@@ -233,7 +239,7 @@ impl Shared {
         let file = path(&self.dir);
         let mut inner = self.lock();
         inner.writing = false;
-        inner.times = memory.times();
+        inner.earlier = memory.earlier();
         match written {
             Ok(()) => {
                 if inner.failure.take().is_some() {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jackline_admin::status::StateFileStatus;
 use jackline_core::{Record, Timestamp};
 
-use super::format::{Memory, Times, Unusable, decode, encode};
+use super::format::{Earlier, Kin, Memory, Unusable, decode, encode};
 use super::saver::Saver;
 use super::{ASIDE_MAX, Found, path, read, replace};
 use crate::files::faulty::{Fault, FaultyDisk};
@@ -86,7 +86,7 @@ fn what_was_written_is_read_back_without_the_times_that_are_for_people() {
     assert_eq!(read, written);
     let expected: Vec<Record> = (1..=5).map(|last| in_this_run(record(last))).collect();
     assert_eq!(
-        read.records(),
+        read.records(false),
         expected,
         "ages survive, times of this run's clock do not"
     );
@@ -117,9 +117,10 @@ fn times_of_earlier_runs_are_carried_over_and_give_way_to_newer_ones() {
     let earlier = "2020-01-02T03:04:05Z".parse::<jiff::Timestamp>().expect("a time");
     let known = BTreeMap::from([(
         address,
-        Times {
+        Earlier {
             seen: Some(earlier),
             ready: Some(earlier),
+            unverified: true,
         },
     )]);
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
@@ -240,19 +241,92 @@ fn another_clusters_file_shares_no_key_with_ours() {
         ..Memory::default()
     };
     let ours = ["k1".to_owned(), "k2".to_owned()];
-    assert!(
-        of(&["k2", "k9"]).is_of(&ours),
+    assert_eq!(
+        of(&["k2", "k9"]).kin(&ours),
+        Kin::Ours,
         "a CA that is being rotated shares one"
     );
-    assert!(!of(&["k9"]).is_of(&ours));
-    assert!(
-        !of(&["k1"]).is_of(&[]),
-        "today's CA is not known: it cannot be compared"
+    assert_eq!(of(&["k9"]).kin(&ours), Kin::Foreign);
+    assert_eq!(of(&[]).kin(&ours), Kin::Foreign, "nobody vouched for it");
+    assert_eq!(of(&["k1"]).kin(&[]), Kin::Unknown);
+    assert_eq!(of(&[]).kin(&[]), Kin::Ours, "no CA then and none now");
+}
+
+/// Writes what `found` holds, as the next run would, with the record of `last` as seen or not seen in it.
+fn next_run(mut found: Found, cluster: &str, seen: Option<u8>) -> (Found, Vec<(usize, bool)>) {
+    let cluster = [cluster.to_owned()];
+    let told = found.judge(&cluster);
+    let earlier = found.memory.as_ref().expect("a file").earlier();
+    let records: Vec<Record> = told.iter().flat_map(|(records, _)| records.clone()).collect();
+    let records: Vec<Record> = records
+        .into_iter()
+        .map(|record| match seen {
+            Some(last) if record.address == self::record(last).address => self::record(last),
+            _ => record,
+        })
+        .collect();
+    let memory = Memory::of(
+        &records,
+        cluster.to_vec(),
+        &earlier,
+        Timestamp::from_millis(10_000),
+        SystemTime::now(),
     );
-    assert!(!of(&[]).is_of(&ours));
+    let told = told
+        .into_iter()
+        .map(|(records, trusted)| (records.len(), trusted))
+        .collect();
+    (
+        Found {
+            memory: Some(memory),
+            ..Found::default()
+        },
+        told,
+    )
+}
+
+#[test]
+fn a_foreign_hint_stays_one_over_restarts_until_somebody_speaks_for_it() {
+    let found = Found {
+        memory: Some(memory(3)),
+        ..Found::default()
+    };
+    let (found, told) = next_run(found, "other", Some(2));
+    assert_eq!(told, [(3, false)], "all are hints");
+    let (found, told) = next_run(found, "other", None);
+    assert_eq!(
+        told,
+        [(1, true), (2, false)],
+        "the file has today's key now, two of its addresses have nobody's word"
+    );
+    let (mut found, told) = next_run(found, "other", None);
+    assert_eq!(told, [(1, true), (2, false)]);
+    let note = {
+        found.judge(&["third".to_owned()]);
+        found.note.expect("told")
+    };
+    assert!(note.contains("shares no CA key"), "{note}");
+}
+
+#[test]
+fn a_ca_that_cannot_be_read_for_once_taints_nothing() {
+    let mut found = Found {
+        memory: Some(memory(3)),
+        ..Found::default()
+    };
+    let told = found.judge(&[]);
+    assert_eq!((told.len(), told[0].1), (1, false), "hints for this run");
     assert!(
-        of(&[]).is_of(&[]),
-        "no CA then and none now: nothing speaks against it"
+        found
+            .note
+            .as_deref()
+            .expect("told")
+            .contains("cannot be compared")
+    );
+    assert_eq!(
+        found.judge(&["aa".to_owned()])[0].1,
+        true,
+        "and ours again in the next"
     );
 }
 
@@ -278,10 +352,10 @@ fn a_clock_fifty_years_off_changes_nothing_that_decides() {
         );
         let read = decode(&encode(&memory).expect("encoded")).expect("decoded");
         assert_eq!(
-            read.records(),
+            read.records(false),
             records.iter().cloned().map(in_this_run).collect::<Vec<_>>()
         );
-        assert!(read.is_of(&["aa".to_owned()]));
+        assert_eq!(read.kin(&["aa".to_owned()]), Kin::Ours);
     }
 }
 
