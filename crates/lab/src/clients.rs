@@ -246,7 +246,7 @@ async fn request(transport: &Transport, setting: &Setting, id: usize) -> Option<
 
 fn may_resend(failure: &Failure, setting: &Setting, id: usize) -> bool {
     failure
-        .written_on_kept
+        .written_on_idle
         .is_some_and(|written: Instant| written.elapsed() <= CLOSED_WHILE_IDLE)
         && !setting.plane.requests_seen(&id.to_string())
 }

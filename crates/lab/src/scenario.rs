@@ -3,13 +3,16 @@
 //! The plays themselves are under `scenarios/`, a file each.
 
 mod cast;
+mod deeds;
+mod guide;
 mod measure;
 mod stage;
+mod waits;
 
 use std::pin::Pin;
 
 pub(crate) use cast::{Cast, Joins};
-pub(crate) use measure::{RECOVERY_MEDIAN, RECOVERY_WORST};
+pub(crate) use measure::{RECOVERY_MEDIAN, RECOVERY_WORST, SERVED_WITHIN};
 pub(crate) use stage::Stage;
 
 /// The future of a play.

@@ -180,6 +180,18 @@ impl Evidence {
         hung
     }
 
+    /// When a node's client was first served: the end of the first answered request that began at or after `since`.
+    pub(crate) fn first_served(&self, node: usize, since: Instant) -> Option<Instant> {
+        let later = self
+            .requests
+            .iter()
+            .filter(|request| request.node == node && request.began >= since);
+        later
+            .filter(|request| request.answered())
+            .filter_map(|request| request.ended)
+            .min()
+    }
+
     /// Sessions, open at `from`, that were cut by the other side until `to`.
     pub(crate) fn cut(&self, from: Instant, to: Instant) -> Vec<&Connection> {
         let between = |at: Instant| at >= from && at <= to;

@@ -38,8 +38,8 @@ const PATH: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
 /// Why a request got no answer.
 pub(super) struct Failure {
     pub(super) why: String,
-    /// When it was written, if that was on a connection kept from earlier requests.
-    pub(super) written_on_kept: Option<Instant>,
+    /// When it was written, if that was on a connection kept from earlier requests on which nothing else was under way.
+    pub(super) written_on_idle: Option<Instant>,
 }
 
 /// The connections of one client.
@@ -64,6 +64,17 @@ pub(super) struct Held<S> {
     id: usize,
     ours: Arc<AtomicBool>,
     lost: bool,
+    /// One clone for each request under way on it, and this one.
+    under_way: Arc<()>,
+}
+
+/// The one connection of HTTP/2, for one request.
+struct Lent {
+    sender: http2::SendRequest<Empty<Bytes>>,
+    id: usize,
+    /// It was kept from earlier requests, and none is under way on it.
+    idle: bool,
+    _under_way: Arc<()>,
 }
 
 impl<S> Drop for Held<S> {
@@ -92,24 +103,26 @@ impl Transport {
     }
 
     async fn send_shared(&self, id: usize, anew: bool) -> Result<(), Failure> {
-        let (mut sender, connection, kept) = self.shared(anew).await.map_err(final_failure)?;
+        let mut lent = self.lend(anew).await.map_err(final_failure)?;
         let written = Instant::now();
+        let idle = lent.idle;
         let failed = |why| Failure {
             why,
-            written_on_kept: kept.then_some(written),
+            written_on_idle: idle.then_some(written),
         };
-        sender.ready().await.map_err(|error| failed(chain(&error)))?;
-        self.setting.ledger.written(id, connection);
+        lent.sender.ready().await.map_err(|error| failed(chain(&error)))?;
+        self.setting.ledger.written(id, lent.id);
         let request = get(&self.setting, &format!("https://{SERVER_NAME}{PATH}?id={id}")).map_err(failed)?;
-        let response = sender
+        let response = lent
+            .sender
             .send_request(request)
             .await
             .map_err(|error| failed(chain(&error)))?;
         judge(response).await
     }
 
-    /// The one connection, dialled if need be, and whether it was kept from earlier requests.
-    async fn shared(&self, anew: bool) -> Result<(http2::SendRequest<Empty<Bytes>>, usize, bool), String> {
+    /// The one connection, dialled if need be.
+    async fn lend(&self, anew: bool) -> Result<Lent, String> {
         let waiting = Instant::now();
         let mut shared = self.shared.lock().await;
         if let Some((failed, why)) = &shared.failed
@@ -122,16 +135,16 @@ impl Transport {
             .as_ref()
             .filter(|held| !anew && !held.sender.is_closed());
         if let Some(held) = usable {
-            return Ok((held.sender.clone(), held.id, true));
+            return Ok(held.lend(Arc::strong_count(&held.under_way) == 1));
         }
         if let Some(mut old) = shared.held.take() {
             old.lost = true;
         }
         match dial_http2(&self.setting).await {
             Ok(held) => {
-                let (sender, id) = (held.sender.clone(), held.id);
+                let lent = held.lend(false);
                 shared.held = Some(held);
-                Ok((sender, id, false))
+                Ok(lent)
             }
             Err(why) => {
                 shared.failed = Some((Instant::now(), why.clone()));
@@ -156,7 +169,7 @@ impl Transport {
                 held.lost = true;
                 return Err(Failure {
                     why: chain(&error),
-                    written_on_kept: was_kept.then_some(written),
+                    written_on_idle: was_kept.then_some(written),
                 });
             }
         };
@@ -192,7 +205,7 @@ impl Transport {
 fn final_failure(why: String) -> Failure {
     Failure {
         why,
-        written_on_kept: None,
+        written_on_idle: None,
     }
 }
 
@@ -285,6 +298,18 @@ where
         id,
         ours,
         lost: false,
+        under_way: Arc::new(()),
+    }
+}
+
+impl Held<http2::SendRequest<Empty<Bytes>>> {
+    fn lend(&self, idle: bool) -> Lent {
+        Lent {
+            sender: self.sender.clone(),
+            id: self.id,
+            idle,
+            _under_way: Arc::clone(&self.under_way),
+        }
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) const RECOVERY_WORST: Duration = Duration::from_millis(1_200);
 /// … and half of them within this.
 pub(crate) const RECOVERY_MEDIAN: Duration = Duration::from_millis(500);
 
+/// Clients are served this long after the first server is ready: they ask every 100 ms, and are answered in some more.
+pub(crate) const SERVED_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// Sessions with a dead peer that sent something are free again.
 pub(crate) const FREED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -32,6 +35,32 @@ impl Stage {
             ),
             stuck == 0 && recovery.worst.is_some_and(|found| found <= millis(worst)),
             got,
+        );
+    }
+
+    /// A client of every node is served soon after each of these moments, at which a server became ready: what nodes say
+    /// of themselves is one thing, what their clients get another.
+    pub(crate) fn check_served(&mut self, evidence: &Evidence, moments: &[Instant], within: Duration) {
+        let mut waits = Vec::new();
+        for moment in moments {
+            for node in 0..self.nodes.len() {
+                let served = evidence.first_served(node, *moment);
+                waits.push(served.map(|served| served.saturating_duration_since(*moment)));
+            }
+        }
+        let never = waits.iter().filter(|wait| wait.is_none()).count();
+        let worst = waits.iter().flatten().max().copied().unwrap_or_default();
+        self.check(
+            format!(
+                "clients of every node are served within {} of it",
+                seconds(millis(within))
+            ),
+            never == 0 && !waits.is_empty() && worst <= within,
+            format!(
+                "{} at worst of {}, {never} never",
+                seconds(millis(worst)),
+                waits.len()
+            ),
         );
     }
 
@@ -192,7 +221,7 @@ impl Stage {
     }
 
     /// Every server of the control plane is still known to every node, and not archived.
-    pub(crate) fn check_nothing_forgotten(&mut self) {
+    pub(crate) fn check_nothing_forgotten(&mut self, when: &str) {
         let mut missing = Vec::new();
         for node in &self.nodes {
             let Some(status) = node.status() else {
@@ -217,7 +246,7 @@ impl Stage {
         } else {
             missing.join(", ")
         };
-        self.check("no server is forgotten", missing.is_empty(), got);
+        self.check(format!("no server is forgotten {when}"), missing.is_empty(), got);
     }
 
     /// The processes that were started are still the same ones.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::node::Status;
-use crate::scenario::{Cast, RECOVERY_MEDIAN, RECOVERY_WORST, Scenario, Stage};
+use crate::scenario::{Cast, RECOVERY_MEDIAN, RECOVERY_WORST, SERVED_WITHIN, Scenario, Stage};
 use crate::verdict::{Recovery, seconds};
 use crate::{Shutdown, StartAs};
 
@@ -27,7 +27,7 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.open().await?;
-    let mut change_overs = Vec::new();
+    let (mut change_overs, mut returns) = (Vec::new(), Vec::new());
     let mut unnoticed = 0;
     for round in 1..=ROUNDS {
         stage.say(format!("round {round} of {ROUNDS}"));
@@ -36,6 +36,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         unnoticed += u32::from(!lose_b(stage, clean).await?);
         stage.start_server("cp-a", StartAs::Fresh)?;
         let ready = stage.wait_ready("cp-a").await?;
+        returns.push(ready);
         stage
             .recovered(ready, &format!("after A returned in round {round}"))
             .await;
@@ -47,7 +48,9 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         stage.start_server("cp-a", StartAs::Fresh)?;
         stage.wait_servers_ready().await?;
     }
+    let evidence = stage.finish_clients().await;
     check(stage, unnoticed, &change_overs);
+    stage.check_served(&evidence, &returns, SERVED_WITHIN);
     Ok(())
 }
 

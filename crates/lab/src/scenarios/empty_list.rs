@@ -47,6 +47,11 @@ async fn round(stage: &mut Stage, start_as: StartAs) -> anyhow::Result<usize> {
         gone = stage.kill(name)?;
     }
     stage.wait_not_attached(gone, Duration::from_secs(10)).await;
+    let when = match &start_as {
+        StartAs::EmptyList => "for an empty list",
+        StartAs::ShortList(_) => "for a short list",
+        _ => "for a list of dead servers",
+    };
     stage.start_server("server-1", start_as)?;
     let ready = stage.wait_ready("server-1").await?;
     stage
@@ -57,7 +62,7 @@ async fn round(stage: &mut Stage, start_as: StartAs) -> anyhow::Result<usize> {
         .await?;
     let settled = Instant::now();
     stage.pass(ALONE).await;
-    stage.check_nothing_forgotten();
+    stage.check_nothing_forgotten(when);
     let evidence = stage.evidence();
     let cut = evidence.cut(settled, Instant::now());
     Ok(cut.len())

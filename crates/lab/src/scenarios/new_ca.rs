@@ -41,7 +41,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .filter_map(|node| node.status()?.trust.reason.clone())
         .collect();
     stage.check("status tells that trust is lost", told, words.join("; "));
-    stage.check_nothing_forgotten();
+    stage.check_nothing_forgotten("while trust is lost");
     stage.say("the nodes' CA file is replaced");
     let replaced = Instant::now();
     for node in &stage.nodes {
@@ -68,7 +68,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         fault,
         "clients that trust the new CA get through at once",
     );
-    stage.check_nothing_forgotten();
+    stage.check_nothing_forgotten("when it is over");
     Ok(())
 }
 
