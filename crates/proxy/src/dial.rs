@@ -1,32 +1,23 @@
 //! Finds an upstream that takes the connection: hedged dialling (S3), and the walk that goes on within the hold (S6).
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
-use jackline_core::{DialFailure, EndpointView, Event, LocalFault, selection};
+use jackline_core::{DialFailure, Event, LocalFault, selection};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use self::attempt::{Attempt, Candidate, DIAL_LIMIT, landed};
+use crate::fault;
 use crate::thread::Thread;
-use crate::{fault, socket};
 
-/// The least silence after which another candidate is dialled beside a silent one (S3).
-const SILENCE_MIN: Duration = Duration::from_millis(200);
-/// The least silence after which a first flight is repeated (S4).
-const ANSWER_MIN: Duration = Duration::from_millis(300);
-/// How many times the usual is silence.
-const USUAL_TIMES: u32 = 3;
+mod attempt;
+
 /// How many times its silence a dial is given before another takes its place where the bucket is empty.
 const ABANDON_TIMES: u32 = 2;
-/// A dial that nothing came of for so long is over.
-const DIAL_LIMIT: Duration = Duration::from_secs(3);
 /// The pause before all candidates are tried again (S6); jittered by half.
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
 /// How many dials of one client may be under way.
@@ -43,39 +34,6 @@ pub(crate) struct Connected {
     pub(crate) connect: Duration,
     /// After how long a first flight without an answer is repeated (S4).
     pub(crate) patience: Duration,
-}
-
-/// An endpoint whose turn will come.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    endpoint: SocketAddr,
-    silence: Duration,
-    patience: Duration,
-}
-
-impl Candidate {
-    fn new(view: &EndpointView) -> Self {
-        Self {
-            endpoint: view.address,
-            silence: SILENCE_MIN
-                .max(view.connect_usual.saturating_mul(USUAL_TIMES))
-                .min(DIAL_LIMIT),
-            patience: ANSWER_MIN.max(view.answer_usual.saturating_mul(USUAL_TIMES)),
-        }
-    }
-}
-
-/// A dial that is under way. Dropped, its socket is closed.
-struct Attempt {
-    candidate: Candidate,
-    started: Instant,
-    connect: Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>,
-}
-
-impl Attempt {
-    fn is_silent(&self, now: Instant) -> bool {
-        now >= self.started + self.candidate.silence
-    }
 }
 
 /// How long a [`Dialler`] goes on.
@@ -218,12 +176,7 @@ impl Dialler {
         self.walk.pop_front();
         self.paused_until = None;
         self.vacant = false;
-        let connect = Box::pin(socket::connect(candidate.endpoint));
-        self.attempts.push(Attempt {
-            candidate,
-            started: now,
-            connect,
-        });
+        self.attempts.push(Attempt::start(candidate, now));
     }
 
     /// Whose turn it is; `None`: nobody's, or a pause has to be made first.
@@ -355,17 +308,4 @@ impl Dialler {
             patience,
         }
     }
-}
-
-/// Waits for any of the dials to end; for ever if there are none.
-async fn landed(attempts: &mut [Attempt]) -> (usize, io::Result<TcpStream>) {
-    std::future::poll_fn(|context| {
-        for (index, attempt) in attempts.iter_mut().enumerate() {
-            if let Poll::Ready(result) = attempt.connect.as_mut().poll(context) {
-                return Poll::Ready((index, result));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }

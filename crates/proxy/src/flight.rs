@@ -10,7 +10,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use jackline_core::{Ending, Event};
@@ -18,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::contender::{Contender, Word, first_word, poll_read};
 use crate::client_hello::{self, Verdict};
 use crate::closing::Order;
 use crate::copy::Copy;
@@ -26,35 +26,12 @@ use crate::fault::{self, SessionError};
 use crate::peer::{Peer, Upstream};
 use crate::thread::{Direction, Thread};
 
+mod contender;
+
 /// An upstream that ends a connection so soon, before either side has said anything, never took it.
 const STILLBORN: Duration = Duration::from_secs(1);
 /// How often one client's bytes may look for more upstreams.
 const REPEATS_MAX: usize = 8;
-/// How much is read at a time: a flight, or the beginning of an answer. In bytes.
-const PIECE: usize = 4 * 1024;
-
-/// An upstream that the first flight was, or is being, sent to.
-#[derive(Debug)]
-struct Contender {
-    upstream: Upstream,
-    connected: Instant,
-    patience: Duration,
-    /// How much of the flight it has been sent.
-    written: usize,
-    /// When it had been sent all of it.
-    asked: Option<Instant>,
-}
-
-/// What a contender does.
-#[derive(Debug)]
-enum Word {
-    /// It has taken all that the client has sent.
-    Taken,
-    /// Its first word.
-    Bytes(Vec<u8>),
-    /// It ended the connection instead.
-    End(io::Result<()>),
-}
 
 /// What happened next.
 #[derive(Debug)]
@@ -191,16 +168,8 @@ impl<'a> Flight<'a> {
     }
 
     fn admit(&mut self, connected: Connected) {
-        let patience = connected.patience;
-        let upstream = Upstream::open(self.thread, connected, self.wake);
-        let connected = Instant::now();
-        self.contenders.push(Contender {
-            upstream,
-            connected,
-            patience,
-            written: 0,
-            asked: None,
-        });
+        self.contenders
+            .push(Contender::new(self.thread, connected, self.wake));
     }
 
     /// The client sent something, or its FIN.
@@ -342,6 +311,9 @@ impl<'a> Flight<'a> {
     /// Some contender's session is to be closed: another upstream takes its place if the flight may be repeated, and the
     /// client notices nothing.
     fn obey(&mut self) -> Turn {
+        self.contenders
+            .iter()
+            .for_each(|contender| contender.upstream.mind_backstop());
         let ordered = self.contenders.iter().enumerate().find_map(|(index, contender)| {
             contender
                 .upstream
@@ -385,65 +357,4 @@ async fn next(dialler: &mut Option<Dialler>) -> Option<Connected> {
 /// What the client sends next, at most a piece; empty: its FIN.
 async fn receive(client: &TcpStream) -> io::Result<Vec<u8>> {
     std::future::poll_fn(|context| poll_read(context, client)).await
-}
-
-fn poll_read(context: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<Vec<u8>>> {
-    loop {
-        ready!(stream.poll_read_ready(context))?;
-        let mut bytes = vec![0; PIECE];
-        match stream.try_read(&mut bytes) {
-            Ok(length) => {
-                bytes.truncate(length);
-                return Poll::Ready(Ok(bytes));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Poll::Ready(Err(error)),
-        }
-    }
-}
-
-/// Sends each contender what it has not had of the flight, and waits for the first to do something; for ever if there
-/// are none.
-async fn first_word(contenders: &mut [Contender], flight: &[u8]) -> (usize, Word) {
-    std::future::poll_fn(|context| {
-        for (index, contender) in contenders.iter_mut().enumerate() {
-            if let Poll::Ready(word) = contender.poll(context, flight) {
-                return Poll::Ready((index, word));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-impl Contender {
-    fn poll(&mut self, context: &mut Context<'_>, flight: &[u8]) -> Poll<Word> {
-        if self.written < flight.len() {
-            match self.poll_send(context, flight) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Word::Taken),
-                Poll::Ready(Err(error)) => return Poll::Ready(Word::End(Err(error))),
-                Poll::Pending => {}
-            }
-        }
-        match ready!(poll_read(context, self.upstream.peer.stream())) {
-            Ok(bytes) if bytes.is_empty() => Poll::Ready(Word::End(Ok(()))),
-            Ok(bytes) => Poll::Ready(Word::Bytes(bytes)),
-            Err(error) => Poll::Ready(Word::End(Err(error))),
-        }
-    }
-
-    fn poll_send(&mut self, context: &mut Context<'_>, flight: &[u8]) -> Poll<io::Result<()>> {
-        let stream = self.upstream.peer.stream();
-        while self.written < flight.len() {
-            ready!(stream.poll_write_ready(context))?;
-            match stream.try_write(&flight[self.written..]) {
-                Ok(sent) => self.written += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        self.upstream.gauge.asked();
-        self.asked = Some(Instant::now());
-        Poll::Ready(Ok(()))
-    }
 }

@@ -65,6 +65,8 @@ impl Drop for Peer {
 pub(crate) struct Upstream {
     pub(crate) peer: Peer,
     pub(crate) gauge: Gauge,
+    /// Whether the socket has the backstop.
+    backstop: Cell<bool>,
 }
 
 impl Upstream {
@@ -80,6 +82,7 @@ impl Upstream {
                 thread: Rc::clone(thread),
                 entry,
             },
+            backstop: Cell::new(false),
         };
         thread.shared.tell(Event::SessionOpened {
             endpoint: connected.endpoint,
@@ -94,6 +97,16 @@ impl Upstream {
 
     pub(crate) fn entry(&self) -> &Entry {
         &self.gauge.entry
+    }
+
+    /// Sets the backstop for data that stays unacknowledged while an answer is overdue, and lifts it again.
+    pub(crate) fn mind_backstop(&self) {
+        let overdue = self.entry().is_overdue();
+        if self.backstop.replace(overdue) != overdue
+            && let Err(error) = socket::backstop(self.peer.stream(), overdue)
+        {
+            tracing::debug!(%error, "an upstream's socket takes no user timeout");
+        }
     }
 
     /// Says how it ends; told to the core when this is dropped.

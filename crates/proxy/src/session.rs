@@ -97,6 +97,7 @@ async fn connect(thread: &Rc<Thread>, client: &Peer) -> Result<Connected, Sessio
 async fn copy(settled: &mut Settled, client: &Peer, wake: &Notify) -> End {
     let Settled { upstream, copy } = settled;
     loop {
+        upstream.mind_backstop();
         if let Some(order) = upstream.entry().take_order() {
             return End::Ordered(order);
         }

@@ -14,6 +14,8 @@ const KEEP_ALIVE_RETRIES: u32 = 3;
 
 /// The backstop for data that stays unacknowledged (D3). Long: a short one kills live peers that merely do not read.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What tells the kernel to take its own limit.
+const NO_USER_TIMEOUT: Duration = Duration::ZERO;
 
 /// Sets what both sides need: small writes leave at once, and a dead idle peer is found.
 ///
@@ -43,13 +45,27 @@ pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         TcpSocket::new_v6()?
     };
     prepare_socket(&SockRef::from(&socket))?;
-    SockRef::from(&socket).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     let stream = socket.connect(address).await?;
-    if address.ip().is_loopback() && stream.local_addr()? == address {
-        // Nobody listens there, and the kernel happened to draw that very port for us: we are talking to ourselves.
+    if is_itself(&stream, address)? {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(stream)
+}
+
+/// Whether nobody listens there, and the kernel happened to draw that very port for us: it connects a socket to itself.
+fn is_itself(stream: &TcpStream, address: SocketAddr) -> io::Result<bool> {
+    Ok(address.ip().is_loopback() && stream.local_addr()? == address)
+}
+
+/// Sets or lifts the backstop. Where it is set the kernel goes by it for idle connections as well and no longer by the
+/// count of keep-alive probes: a dead idle peer would be found after 30 s instead of 11. So it stands only while an answer
+/// is overdue.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn backstop(stream: &TcpStream, set: bool) -> io::Result<()> {
+    let timeout = if set { USER_TIMEOUT } else { NO_USER_TIMEOUT };
+    SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// Makes the coming close a reset.
@@ -64,4 +80,38 @@ pub(crate) fn doom(stream: &TcpStream) {
 /// `NotConnected` if the peer has reset the connection.
 pub(crate) fn finish(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).shutdown(Shutdown::Write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upstreams_socket_finds_dead_peers_by_keep_alive_or_by_the_backstop() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE_IDLE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEP_ALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEP_ALIVE_RETRIES);
+        let timeout = || socket.tcp_user_timeout().unwrap().unwrap_or_default();
+        assert_eq!(timeout(), NO_USER_TIMEOUT, "or keep-alive would not count");
+        backstop(&stream, true).unwrap();
+        assert_eq!(timeout(), USER_TIMEOUT);
+        backstop(&stream, false).unwrap();
+        assert_eq!(timeout(), NO_USER_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn nobody_talks_to_itself() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let free = socket.local_addr().unwrap();
+        let itself = socket.connect(free).await.unwrap();
+        assert!(
+            is_itself(&itself, free).unwrap(),
+            "the kernel does connect a socket to itself"
+        );
+    }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     heard: Cell<Option<Instant>>,
     /// The oldest byte of the client's that got no answer and was not told as a stall yet.
     unanswered: Cell<Option<Instant>>,
+    /// An answer has been overdue since the last stall was told.
+    overdue: Cell<bool>,
     /// Bytes that we hold for either side.
     unsent: [Cell<usize>; 2],
     watched: Cell<bool>,
@@ -54,10 +56,18 @@ impl Entry {
     /// The upstream sent something. Gives the time since the client's last byte before it, if this was the first answer.
     pub(crate) fn hear(&self, now: Instant) -> Option<Duration> {
         self.unanswered.set(None);
+        if self.overdue.replace(false) {
+            self.wake.notify_one();
+        }
         match self.heard.replace(Some(now)) {
             None => self.asked.get().map(|asked| now.saturating_duration_since(asked)),
             Some(_) => None,
         }
+    }
+
+    /// Whether an answer is overdue. The session is woken when this changes.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.overdue.get()
     }
 
     /// Whether the upstream has ever sent a byte.
@@ -119,6 +129,7 @@ impl Table {
             asked: Cell::default(),
             heard: Cell::default(),
             unanswered: Cell::default(),
+            overdue: Cell::default(),
             unsent: Default::default(),
             watched: Cell::new(false),
             plan: Cell::default(),
@@ -238,6 +249,8 @@ impl Table {
                     // Told again only if the client goes on asking: a byte that needs no answer is no lasting suspicion.
                     entry.unanswered.set(None);
                     entry.watched.set(false);
+                    entry.overdue.set(true);
+                    entry.wake.notify_one();
                     stalled.push(Arc::clone(&entry.ledger));
                 }
                 Some(since) => {

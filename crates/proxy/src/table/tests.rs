@@ -73,7 +73,11 @@ fn a_question_without_an_answer_stalls_after_a_second_once() {
     let bench = Bench::new();
     let entry = bench.open(1);
     bench.ask(&entry, 100);
+    assert!(!entry.is_overdue());
     assert_eq!(bench.run_until(60_000), [1_100]);
+    assert!(entry.is_overdue());
+    entry.hear(bench.at(60_000));
+    assert!(!entry.is_overdue());
     assert_eq!(bench.table.next_tick(), None, "and costs no wake-up from then on");
     bench.ask(&entry, 60_000);
     bench.ask(&entry, 60_500);

@@ -1,9 +1,15 @@
 //! Every byte arrives, in order and once; so do the ends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jackline_core::{Ending, Event};
+use jackline_proxy::ProxyConfig;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Chance, Rig, Upstream, ends_by_fin, is_closed, is_opened, reset, soon};
+use crate::support::{
+    Chance, Rig, Upstream, config, drop_packets, echo, ends_by_fin, is_closed, is_opened, reset, soon,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_sessions_of_random_sizes_lose_no_byte() {
@@ -187,4 +193,60 @@ async fn a_slow_reader_gets_everything_and_costs_no_memory() {
     soon(client.read_exact(&mut received)).await.unwrap();
     soon(client.read_to_end(&mut received)).await.unwrap();
     assert!(received == Chance(5).bytes(8_000_000));
+}
+
+#[tokio::test]
+async fn an_idle_peer_that_died_is_found_by_keep_alive() {
+    let upstream = Upstream::serving(|mut stream| async move {
+        let byte = stream.read_u8().await.unwrap();
+        stream.write_u8(byte).await.unwrap();
+        drop_packets(&SockRef::from(&stream));
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let rig = Rig::start(&[upstream.address]);
+    let mut client = rig.client().await;
+    client.write_all(b"x").await.unwrap();
+    soon(client.read_u8()).await.unwrap();
+    assert!(
+        !ends_by_fin(&mut client).await,
+        "a dead peer's sessions are reset"
+    );
+    rig.events.closed(upstream.address, Ending::PeerDead).await;
+    let stalls = rig
+        .events
+        .count(|event| matches!(event, Event::SessionStalled { .. }));
+    assert_eq!(stalls, 0, "it was keep-alive that found it: nothing was asked");
+}
+
+#[tokio::test]
+async fn a_panic_in_one_session_harms_only_itself() {
+    let upstream = Upstream::echo().await;
+    let first = AtomicBool::new(true);
+    let rig = Rig::with_sink(
+        ProxyConfig {
+            allow_loopback: true,
+            threads: 1,
+            ..config()
+        },
+        &[upstream.address],
+        move |event| {
+            let answered = matches!(event, Event::SessionAnswered { .. });
+            assert!(
+                !answered || !first.swap(false, Ordering::SeqCst),
+                "a panic that this test wants"
+            );
+        },
+    );
+    let mut before = rig.client().await;
+    rig.events.wait(1, is_opened).await;
+    let mut harmed = rig.client().await;
+    harmed.write_all(b"x").await.unwrap();
+    assert!(!ends_by_fin(&mut harmed).await, "its peers are told");
+    rig.events.wait(1, is_closed).await;
+    for client in [&mut before, &mut rig.client().await] {
+        echo(client, b"still here").await;
+    }
+    assert_eq!(rig.plane.sessions().open, 2);
+    assert_eq!(rig.events.count(is_closed), 1);
 }

@@ -97,7 +97,7 @@ async fn a_server_that_dies_before_its_first_byte_is_not_noticed() {
     .await;
     let leaving = Upstream::serving(|mut stream| async move {
         let mut some = [0; 4096];
-        stream.read(&mut some).await.unwrap();
+        let _ = stream.read(&mut some).await.unwrap();
     })
     .await;
     let good = tls.upstream().await;
@@ -115,7 +115,15 @@ async fn a_connection_that_dies_before_the_client_speaks_is_dialled_anew() {
     let good = Upstream::echo().await;
     let rig = Rig::start(&[stillborn.address, good.address]);
     let mut client = rig.client().await;
-    rig.events.closed(stillborn.address, Ending::UpstreamSilent).await;
+    // The reset comes right after the connect, or so soon that it is the connect's own end.
+    let lost = |event: &Event| match event {
+        Event::SessionClosed { endpoint, ending } => {
+            *endpoint == stillborn.address && *ending == Ending::UpstreamSilent
+        }
+        Event::DialFailed { endpoint, .. } => *endpoint == stillborn.address,
+        _ => false,
+    };
+    rig.events.wait(1, lost).await;
     echo(&mut client, b"GET /").await;
 }
 

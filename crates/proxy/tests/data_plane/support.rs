@@ -54,6 +54,15 @@ impl Rig {
     }
 
     pub(crate) fn with(config: ProxyConfig, endpoints: &[SocketAddr]) -> Self {
+        Self::with_sink(config, endpoints, |_| {})
+    }
+
+    /// `then` is called after each event has been noted.
+    pub(crate) fn with_sink(
+        config: ProxyConfig,
+        endpoints: &[SocketAddr],
+        then: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Self {
         let bound = bind(&config).unwrap();
         let address = bound.addresses()[0];
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(endpoints)));
@@ -64,9 +73,10 @@ impl Rig {
         let to = events.clone();
         let plane = bound.run(
             Arc::clone(&snapshots),
-            Arc::new(move |event| {
-                to.told.lock().unwrap().push((Instant::now(), event));
+            Arc::new(move |event: Event| {
+                to.told.lock().unwrap().push((Instant::now(), event.clone()));
                 to.count.send_modify(|count| *count += 1);
+                then(&event);
             }),
         );
         Self {
@@ -274,14 +284,10 @@ impl Reserved {
         reserved
     }
 
-    /// Every packet is dropped: a filter of the socket's own lets none in.
+    /// Every packet is dropped.
     pub(crate) fn black_hole() -> Self {
-        const RETURN: u16 = 0x06;
         let reserved = Self::new();
-        reserved
-            .0
-            .attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)])
-            .unwrap();
+        drop_packets(&reserved.0);
         reserved.0.listen(1024).unwrap();
         reserved
     }
@@ -292,6 +298,12 @@ impl Reserved {
         self.0.set_nonblocking(true).unwrap();
         TcpListener::from_std(self.0.into()).unwrap()
     }
+}
+
+/// From now on every packet to this socket is dropped: a filter of its own lets none in.
+pub(crate) fn drop_packets(socket: &Socket) {
+    const RETURN: u16 = 0x06;
+    socket.attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();
 }
 
 pub(crate) async fn echo(client: &mut TcpStream, message: &[u8]) {
