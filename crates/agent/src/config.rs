@@ -183,6 +183,22 @@ pub fn socket(flags: &Flags, environment: &Environment) -> PathBuf {
 /// # Errors
 /// All that is wrong with it, at once, each with its place and what to do.
 pub fn load(flags: &Flags, environment: &Environment) -> Result<Config, ConfigError> {
+    read_and_check(flags, environment, check::sources)
+}
+
+/// The same to be looked at, not run: it may still name no apiserver, as on a fresh machine.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_show(flags: &Flags, environment: &Environment) -> Result<Config, ConfigError> {
+    read_and_check(flags, environment, |_, _| {})
+}
+
+fn read_and_check(
+    flags: &Flags,
+    environment: &Environment,
+    sources: fn(&Config, &mut layers::Layers<'_>),
+) -> Result<Config, ConfigError> {
     let (path, origin) = named(flags, environment);
     let text = read_file(path, origin)?;
     let root = tree::parse(&text).map_err(|(place, words)| Problem {
@@ -193,6 +209,7 @@ pub fn load(flags: &Flags, environment: &Environment) -> Result<Config, ConfigEr
     })?;
     let mut layers = layers::Layers::new(flags, environment, path.to_owned(), root);
     let mut config = read::config(&mut layers);
+    sources(&config, &mut layers);
     check::pairs(&config, &mut layers);
     let odd = check::warnings(&config);
     let (shown, mut warnings) = layers.finish().map_err(|problems| ConfigError { problems })?;

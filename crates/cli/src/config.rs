@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use jackline_agent::config::{Config, ConfigError, DEFAULT_PATH, Environment, Flags, Origin, load};
+use jackline_agent::config::{
+    Config, ConfigError, DEFAULT_PATH, Environment, Flags, Origin, load, load_to_show,
+};
 
 use crate::args::{ConfigCommand, RunArgs};
 use crate::exit::Exit;
@@ -11,13 +13,15 @@ use crate::output::{complain, out};
 pub(crate) fn config(command: ConfigCommand) -> anyhow::Result<Exit> {
     match command {
         ConfigCommand::Check { file } => check(file),
-        ConfigCommand::Show { defaults, run } => match load(&run.into(), &Environment::of_process()) {
-            Ok(config) => {
-                out(&shown(&config, defaults))?;
-                Ok(Exit::Well)
+        ConfigCommand::Show { defaults, run } => {
+            match load_to_show(&run.into(), &Environment::of_process()) {
+                Ok(config) => {
+                    out(&shown(&config, defaults))?;
+                    Ok(Exit::Well)
+                }
+                Err(error) => Ok(refused(&error)),
             }
-            Err(error) => Ok(refused(&error)),
-        },
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub(crate) fn run(args: RunArgs) -> Exit {
         Ok(jackline_agent::Exit::Clean) => Exit::Well,
         Ok(jackline_agent::Exit::Interrupted) => Exit::Interrupted,
         Err(error) => {
-            complain(&format!("jackline could not start: {error}"));
+            complain(&format!(
+                "jackline could not start: {:#}",
+                anyhow::Error::from(error)
+            ));
             Exit::Failed
         }
     }

@@ -99,6 +99,7 @@ impl NaiveBalancer {
             inner: Mutex::new(Inner {
                 list,
                 fallback,
+                strict: habits.requires_trust,
                 ..Inner::default()
             }),
         });

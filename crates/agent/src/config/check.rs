@@ -9,7 +9,7 @@ use super::{Config, Distribution, ServerUrl};
 pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
     credentials(config, layers);
     supervisor(config, layers);
-    sources(config, layers);
+    kubernetes(config, layers);
     listeners(config, layers);
     let timing = &config.timing;
     if timing.unwitnessed_grace < timing.grace {
@@ -75,7 +75,8 @@ fn supervisor(config: &Config, layers: &mut Layers<'_>) {
     }
 }
 
-fn sources(config: &Config, layers: &mut Layers<'_>) {
+/// Refuses a configuration that names nobody to begin with.
+pub(crate) fn sources(config: &Config, layers: &mut Layers<'_>) {
     if config.servers.is_empty() && config.endpoints.is_empty() && config.import.is_empty() {
         layers.refuse(
             "servers",
@@ -83,6 +84,9 @@ fn sources(config: &Config, layers: &mut Layers<'_>) {
             "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints or import in the file",
         );
     }
+}
+
+fn kubernetes(config: &Config, layers: &mut Layers<'_>) {
     if config.kubernetes.nodes && !config.kubernetes.enabled && layers.is_given("kubernetes.nodes") {
         layers.refuse(
             "kubernetes.nodes",

@@ -41,10 +41,13 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             .any(|change| change.at >= fault && change.state == "degraded")
     });
     let noticed = noticed.count();
-    stage.say(format!(
-        "{noticed} of {} nodes called themselves degraded meanwhile",
-        stage.nodes.len()
-    ));
+    let nodes = stage.nodes.len();
+    let got = format!("{noticed} of {nodes} did");
+    stage.check(
+        "every node sees it, and calls itself degraded",
+        noticed == nodes,
+        got,
+    );
     stage.check_no_session_cut(&evidence, fault, "no session moves");
     stage.check_none_failed(&evidence, fault, "no request fails");
     stage.check_never(fault, &["isolated"]);

@@ -210,8 +210,8 @@ impl Upstream {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::accepting(listener, treat)
+        // Its backlog is long enough for a test's clients, however late it gets to accepting them.
+        Self::accepting(Reserved::new().listen(), treat)
     }
 
     pub(crate) fn accepting<F>(
