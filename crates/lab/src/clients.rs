@@ -232,7 +232,7 @@ async fn request(transport: &Transport, setting: &Setting, id: usize) -> Option<
             Ok(()) => return None,
             Err(failure) => failure,
         };
-        if !may_resend(&failure, setting, id) {
+        if !may_resend(&failure, &setting.plane, id) {
             return Some(failure.why);
         }
         setting.ledger.resent(id);
@@ -244,9 +244,129 @@ async fn request(transport: &Transport, setting: &Setting, id: usize) -> Option<
     }
 }
 
-fn may_resend(failure: &Failure, setting: &Setting, id: usize) -> bool {
+fn may_resend(failure: &Failure, plane: &ControlPlane, id: usize) -> bool {
     failure
         .written_on_idle
         .is_some_and(|written: Instant| written.elapsed() <= CLOSED_WHILE_IDLE)
-        && !setting.plane.requests_seen(&id.to_string())
+        && !plane.requests_seen(&id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Plan, Role};
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// A client of this kind straight at a server, until ten requests are answered (or one watch).
+    async fn books_of(kind: Kind) -> (Vec<ledger::Request>, Vec<ledger::Connection>) {
+        let plane =
+            ControlPlane::start(Plan::default().with("server-1", Role::Server)).expect("a control plane");
+        plane.start_all().expect("starts");
+        let server = plane.server("server-1").expect("exists");
+        assert!(
+            plane.wait_until(LIMIT, |_| server.is_ready()).await,
+            "the server is not ready"
+        );
+        let credentials = plane
+            .credentials("node-1", &format!("https://{}", server.address()))
+            .expect("credentials");
+        let ledger = Arc::new(Ledger::default());
+        let setting = Setting {
+            node: 0,
+            kind,
+            listener: server.address(),
+            identity: Arc::new(Identity::read(&credentials).expect("readable")),
+            plane: plane.clone(),
+            ledger: Arc::clone(&ledger),
+            rate: 50,
+        };
+        let client = Client::start(setting);
+        let wanted = if kind == Kind::Watch { 1 } else { 10 };
+        let enough = || {
+            ledger
+                .requests()
+                .iter()
+                .filter(|request| request.answered())
+                .count()
+                >= wanted
+        };
+        let waiting = async {
+            let mut ticks = interval(Duration::from_millis(10));
+            while !enough() {
+                ticks.tick().await;
+            }
+        };
+        timeout(LIMIT, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("not answered: {:?}", ledger.requests()));
+        client.finish().await;
+        let requests = ledger.requests();
+        assert!(
+            requests
+                .iter()
+                .all(|request| request.failure.is_none() && !request.resent),
+            "{requests:?}"
+        );
+        let answered = requests.iter().filter(|request| request.answered());
+        assert!(
+            answered
+                .clone()
+                .all(|request| plane.requests_seen(&request.id.to_string()) && request.ready_throughout)
+        );
+        (requests, ledger.connections())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn http2_asks_all_on_one_connection() {
+        let (requests, connections) = books_of(Kind::Http2).await;
+        assert!(requests.len() >= 10 && connections.len() == 1, "{connections:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn http1_keeps_its_connections() {
+        let (requests, connections) = books_of(Kind::Http1).await;
+        assert!(
+            connections.len() < requests.len(),
+            "{} for {} requests",
+            connections.len(),
+            requests.len()
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn fresh_dials_for_each() {
+        let (requests, connections) = books_of(Kind::Fresh).await;
+        assert_eq!(connections.len(), requests.len());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_watch_is_one_request_while_it_lasts() {
+        let (requests, connections) = books_of(Kind::Watch).await;
+        assert_eq!((requests.len(), connections.len()), (1, 1));
+    }
+
+    #[test]
+    fn only_what_reached_nobody_on_an_idle_connection_is_sent_again() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let plane =
+                ControlPlane::start(Plan::default().with("server-1", Role::Server)).expect("a control plane");
+            let failure = |written_on_idle| Failure {
+                why: "closed".into(),
+                written_on_idle,
+            };
+            let just_now = Some(Instant::now());
+            let long_ago = Instant::now().checked_sub(CLOSED_WHILE_IDLE * 2);
+            assert!(may_resend(&failure(just_now), &plane, 1));
+            assert!(
+                !may_resend(&failure(long_ago), &plane, 1),
+                "it waited: the connection was not closed while idle"
+            );
+            assert!(
+                !may_resend(&failure(None), &plane, 1),
+                "a new connection, or an answer"
+            );
+        });
+    }
 }

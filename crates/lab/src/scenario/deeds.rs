@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::Stage;
 use crate::clients::judge::Kill;
-use crate::clients::{Kind, Setting};
+use crate::clients::{Client, Kind, Setting};
 use crate::node::Node;
 use crate::verdict::{counted, millis, seconds};
 use crate::{Server, Shutdown, StartAs};
@@ -98,6 +98,12 @@ impl Stage {
             started?;
         }
         Ok(())
+    }
+
+    /// The clients rest: no request of theirs is under way afterwards. For times at which a node is off by intent.
+    pub(crate) async fn rest_clients(&mut self) {
+        let clients: Vec<_> = self.nodes.iter_mut().flat_map(Node::take_clients).collect();
+        join_all(clients.into_iter().map(Client::finish)).await;
     }
 
     /// The clients of every node.

@@ -49,7 +49,7 @@ impl Stage {
                 "{name}, log {log}:\n  \
                  curl --cacert {ca} --cert {certificate} --key {key} \\\n    \
                  --resolve kubernetes:{port}:{ip} 'https://kubernetes:{port}/readyz?verbose'\n  \
-                 kubectl --kubeconfig {kubeconfig} get endpointslices -l kubernetes.io/service-name=kubernetes\n  \
+                 kubectl --kubeconfig {kubeconfig} --tls-server-name kubernetes get endpointslices -l kubernetes.io/service-name=kubernetes\n  \
                  curl --unix-socket {socket} http://jackline/status\n",
                 name = node.name(),
                 log = node.log_file().display(),

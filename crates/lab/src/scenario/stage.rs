@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use super::{Cast, Joins, Scenario};
@@ -204,8 +203,7 @@ impl Stage {
 
     /// No more requests; returns when those under way have ended, with all that the clients' books prove.
     pub(crate) async fn finish_clients(&mut self) -> Evidence {
-        let clients: Vec<_> = self.nodes.iter_mut().flat_map(Node::take_clients).collect();
-        join_all(clients.into_iter().map(crate::clients::Client::finish)).await;
+        self.rest_clients().await;
         self.evidence()
     }
 

@@ -21,15 +21,17 @@ const NAME: &str = "registration.lab.test";
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.open().await?;
+    stage.rest_clients().await;
     stage.say("jackline is ended on every node");
     for node in &mut stage.nodes {
         node.terminate().await;
     }
     replace_servers(stage)?;
     stage.wait_servers_ready().await?;
-    stage.fault_begins();
     let started = Instant::now();
     stage.start_nodes().await?;
+    stage.fault_begins();
+    stage.start_clients();
     stage.recovered(started, "after every server was replaced").await;
     let since = Instant::now();
     let answered = stage.wait_clients_answered(since, stage.patience).await;

@@ -15,6 +15,9 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 /// What was learnt must be on the disk by then.
 const SAVED_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long clients go on afterwards.
+const WATCHED: Duration = Duration::from_secs(2);
+
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.open().await?;
     let addresses: Vec<_> = stage.plane.servers().iter().map(crate::Server::address).collect();
@@ -33,12 +36,15 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     );
     // Debounced writes end within a moment; a kill must not lose them.
     stage.pass(Duration::from_secs(2)).await;
+    stage.rest_clients().await;
     stage.say("jackline is killed on the first node and ended on the second");
     stage.nodes[0].kill().await;
     stage.nodes[1].terminate().await;
     stage.kill("server-1")?;
     let started = Instant::now();
     stage.start_nodes().await?;
+    let up = Instant::now();
+    stage.start_clients();
     stage
         .recovered(started, "started with its registration address dead")
         .await;
@@ -48,11 +54,14 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         stuck == 0,
         format!("{} of {nodes} did", nodes - stuck),
     );
-    let answered = stage.wait_clients_answered(Instant::now(), stage.patience).await;
+    let answered = stage.wait_clients_answered(up, stage.patience).await;
+    stage.pass(WATCHED).await;
+    let evidence = stage.finish_clients().await;
     stage.check(
-        "clients are served again",
+        "clients are served",
         answered.is_ok(),
         answered.map_or_else(|e| e.to_string(), |()| "they are".into()),
     );
+    stage.check_none_failed(&evidence, up, "no request fails");
     Ok(())
 }

@@ -25,6 +25,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let foreign = stage.server_in_use()?;
     // Debounced writes end within a moment.
     stage.pass(Duration::from_secs(2)).await;
+    stage.rest_clients().await;
     stage.say("jackline is ended on every node");
     for node in &mut stage.nodes {
         node.terminate().await;
@@ -42,9 +43,10 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await;
     anyhow::ensure!(settled, "the foreign server did not start");
     let requests = foreign.requests();
-    stage.fault_begins();
     let started = Instant::now();
     stage.start_nodes().await?;
+    stage.fault_begins();
+    stage.start_clients();
     stage.recovered(started, "beside a foreign server").await;
     let address = foreign.address();
     let impostor = |status: &crate::node::Status| {
