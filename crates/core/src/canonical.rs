@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::Timestamp;
-use crate::endpoint::{Absence, Cause, Endpoint};
+use crate::endpoint::{Absence, Cause, Endpoint, Weight};
 use crate::policy::Policy;
 use crate::snapshot::{Capability, Health, NodeState, SourceState, Standing, Trust};
 use crate::source::Source;
@@ -34,7 +34,7 @@ struct EndpointRow {
     api: Capability,
     discovery: Capability,
     draining: bool,
-    suspected: Option<bool>,
+    suspected: Option<Weight>,
     doubted: bool,
     hint: bool,
     told_by_cluster: bool,
@@ -43,7 +43,7 @@ struct EndpointRow {
     flaps: u8,
     short_timeouts: u8,
     long_timeouts: u8,
-    empty_suspicions: [u8; 2],
+    empty_suspicions: [u8; 3],
     dead_silent: bool,
     shared_cause: bool,
     witness: bool,
@@ -109,7 +109,7 @@ impl Policy {
             api: judgement.api,
             discovery: judgement.discovery,
             draining: endpoint.drain.is_some(),
-            suspected: judgement.suspicion.map(|suspicion| suspicion.demotes),
+            suspected: judgement.suspicion.map(|suspicion| suspicion.weight),
             doubted: judgement.doubt.is_some(),
             hint: membership.hint,
             told_by_cluster: membership.told_by_cluster,

@@ -112,8 +112,8 @@ pub(crate) struct Judgement {
     /// It was judged unreachable because nothing came, not because it refused.
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
-    /// How mere questions `[0]` and demoting suspicions `[1]` fared of late (H7).
-    pub(crate) heard: [Heard; 2],
+    /// How suspicions of each [`Weight`] fared of late (H7).
+    pub(crate) heard: [Heard; 3],
     /// Its certificate does not verify (H8).
     pub(crate) doubt: Option<Doubt>,
     /// When the latest probe began that verified it to the CA.
@@ -131,8 +131,18 @@ pub(crate) struct Judgement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Suspicion {
     pub(crate) since: Timestamp,
-    /// Puts it after its equals (S1); a mere question does not.
-    pub(crate) demotes: bool,
+    pub(crate) weight: Weight,
+}
+
+/// How much a suspicion weighs. Each weight is muted by its own empty ones only (H7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Weight {
+    /// A mere question: starts a probe and puts it after nobody.
+    Question,
+    /// A session's first unanswered bytes: they may be of the kind that needs no answer.
+    Stall,
+    /// A dial that failed, a hedge that won, a peer that the kernel gave up, a probe that ended badly.
+    Strong,
 }
 
 /// How suspicions of one kind fared.
@@ -223,7 +233,7 @@ impl Endpoint {
     pub(crate) fn is_suspected(&self) -> bool {
         self.judgement
             .suspicion
-            .is_some_and(|suspicion| suspicion.demotes)
+            .is_some_and(|suspicion| suspicion.weight > Weight::Question)
     }
 
     /// In use: it has sessions and some of them received bytes of late (H7).
@@ -283,7 +293,7 @@ impl Judgement {
             long_timeouts: 0,
             dead_silent: false,
             suspicion: None,
-            heard: [Heard::default(); 2],
+            heard: [Heard::default(); 3],
             doubt: None,
             verified_at: None,
             proven_at: None,

@@ -136,6 +136,9 @@ pub enum Event {
     SessionStalled {
         /// By whom.
         endpoint: SocketAddr,
+        /// It was told before of the same session, which has sent more since and still heard nothing. The first time it may
+        /// be something that needs no answer (HTTP/2's WINDOW_UPDATE).
+        again: bool,
     },
     /// A session ended.
     SessionClosed {

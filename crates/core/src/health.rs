@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::Action;
-use crate::endpoint::{Doubt, Judgement, Outstanding};
+use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
@@ -93,7 +93,7 @@ impl Policy {
         let as_judged = judgement.bad == 0;
         self.clear_suspicion(address, outstanding, as_judged);
         if was_ready && !as_judged {
-            self.raise_suspicion(address, true);
+            self.raise_suspicion(address, Weight::Strong);
         }
         let enough = match evidence {
             Evidence::Ready => self.may_rise(address),
@@ -181,7 +181,7 @@ impl Policy {
             _ => bad >= FALL,
         };
         if served {
-            self.raise_suspicion(address, true);
+            self.raise_suspicion(address, Weight::Strong);
             self.call_witnesses(address);
         }
         self.judge(address, evidence, enough, reason, actions);

@@ -8,7 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::Level;
 use crate::action::Action;
-use crate::endpoint::{Absence, Endpoint};
+use crate::endpoint::{Absence, Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
 use crate::report::{NodeListing, Report};
@@ -227,7 +227,7 @@ impl Policy {
             true => format!("no longer listed by {name}; retained (M3)"),
             false => format!("no longer listed by {name}; listed by others"),
         };
-        self.suspect(address, false);
+        self.suspect(address, Weight::Question);
         self.remember();
         self.announce_endpoint(address, Level::Info, text, actions);
     }

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
-use crate::endpoint::{Cause, Endpoint, Until};
+use crate::endpoint::{Cause, Endpoint, Until, Weight};
 use crate::event::{DialFailure, Ending, LocalFault};
 use crate::health::{SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
@@ -40,7 +40,7 @@ impl Policy {
                     endpoint.judgement.good = 0;
                     endpoint.judgement.good_since = None;
                 }
-                self.suspect(address, true);
+                self.suspect(address, Weight::Strong);
             }
         }
     }
@@ -96,14 +96,15 @@ impl Policy {
     }
 
     /// D4: a session sent something and heard nothing.
-    pub(crate) fn take_stall(&mut self, address: SocketAddr, actions: &mut Vec<Action>) {
+    pub(crate) fn take_stall(&mut self, address: SocketAddr, again: bool, actions: &mut Vec<Action>) {
         let Some(endpoint) = self.endpoints.get(&address) else {
             return;
         };
         let judgement = &endpoint.judgement;
         match judgement.health == Health::Unreachable && judgement.dead_silent {
             true => self.free_silent_sessions(address, actions),
-            false => self.suspect(address, true),
+            false if again => self.suspect(address, Weight::Strong),
+            false => self.suspect(address, Weight::Stall),
         }
     }
 
@@ -117,8 +118,8 @@ impl Policy {
         }
         match ending {
             // H3: the server's end of a session is a question. A client's, or ours, is none: nobody can slander a server.
-            Ending::Upstream | Ending::UpstreamSilent => self.suspect(address, false),
-            Ending::PeerDead => self.suspect(address, true),
+            Ending::Upstream | Ending::UpstreamSilent => self.suspect(address, Weight::Question),
+            Ending::PeerDead => self.suspect(address, Weight::Strong),
             Ending::Downstream | Ending::Ours => {}
         }
     }

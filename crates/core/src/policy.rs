@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::chance::Chance;
-use crate::endpoint::{Endpoint, Until};
+use crate::endpoint::{Endpoint, Until, Weight};
 use crate::event::{LocalFault, ProbeId, RefreshId, SourceId};
 use crate::persistence::{AttachedClock, PersistPlan};
 use crate::recovery::LOST_AFTER;
@@ -177,11 +177,11 @@ impl Policy {
                 failure,
             } => self.take_failure(endpoint, probe, failure, actions),
             Event::DialFailed { endpoint, failure } => self.take_dial_failure(endpoint, failure, actions),
-            Event::HedgeWon { silent, .. } => self.suspect(silent, true),
+            Event::HedgeWon { silent, .. } => self.suspect(silent, Weight::Strong),
             Event::SessionOpened { endpoint, connect } => self.take_session(endpoint, connect),
             Event::SessionAnswered { endpoint, after } => self.take_answer(endpoint, after),
             Event::SessionsProgressed { endpoint } => self.take_progress(endpoint),
-            Event::SessionStalled { endpoint } => self.take_stall(endpoint, actions),
+            Event::SessionStalled { endpoint, again } => self.take_stall(endpoint, again, actions),
             Event::SessionClosed { endpoint, ending } => self.take_session_end(endpoint, ending),
             Event::DrainRequested { endpoint, duration } => self.start_drain(endpoint, duration, actions),
             Event::UndrainRequested { endpoint } => {

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::endpoint::{Outstanding, Suspicion};
+use crate::endpoint::{Outstanding, Suspicion, Weight};
 use crate::health::BURST_EVERY;
 use crate::policy::Policy;
 use crate::snapshot::Health;
@@ -15,8 +15,8 @@ const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
 
 impl Policy {
     /// H7: a suspicion from outside has the endpoint probed afresh at once; suspicions that prove empty are heard less
-    /// and less. `demotes`: it puts the endpoint after its equals (S1) until it is answered.
-    pub(crate) fn suspect(&mut self, address: SocketAddr, demotes: bool) {
+    /// and less. All but mere questions put it after its equals (S1) until they are answered.
+    pub(crate) fn suspect(&mut self, address: SocketAddr, weight: Weight) {
         let now = self.now;
         let longest = self.settings.probe_used;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
@@ -26,22 +26,21 @@ impl Policy {
         if matches!(judgement.health, Health::Unreachable | Health::Impostor) {
             return;
         }
-        if judgement.suspicion.is_none() {
-            let heard = &mut judgement.heard[usize::from(demotes)];
-            let pause = (BURST_EVERY * (1 << heard.empty.min(8))).min(longest);
-            if heard.last.is_some_and(|last| now.since(last) >= SUSPICION_MEMORY) {
-                heard.empty = 0;
-            } else if heard.empty > 0 && heard.last.is_some_and(|last| now.since(last) < pause) {
-                return;
-            }
-            heard.last = Some(now);
-        } else if judgement
+        if judgement
             .suspicion
-            .is_some_and(|suspicion| suspicion.demotes || !demotes)
+            .is_some_and(|suspicion| suspicion.weight >= weight)
         {
             return;
         }
-        self.raise_suspicion(address, demotes);
+        let heard = &mut judgement.heard[weight as usize];
+        let pause = (BURST_EVERY * (1 << heard.empty.min(8))).min(longest);
+        if heard.last.is_some_and(|last| now.since(last) >= SUSPICION_MEMORY) {
+            heard.empty = 0;
+        } else if heard.empty > 0 && heard.last.is_some_and(|last| now.since(last) < pause) {
+            return;
+        }
+        heard.last = Some(now);
+        self.raise_suspicion(address, weight);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -56,7 +55,7 @@ impl Policy {
     }
 
     /// Something speaks against an endpoint: probes follow each other closely for a while (H7).
-    pub(crate) fn raise_suspicion(&mut self, address: SocketAddr, demotes: bool) {
+    pub(crate) fn raise_suspicion(&mut self, address: SocketAddr, weight: Weight) {
         let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
@@ -64,8 +63,8 @@ impl Policy {
         let suspicion = endpoint
             .judgement
             .suspicion
-            .get_or_insert(Suspicion { since: now, demotes });
-        suspicion.demotes |= demotes;
+            .get_or_insert(Suspicion { since: now, weight });
+        suspicion.weight = suspicion.weight.max(weight);
         endpoint.probing.burst_until.get_or_insert(now + BURST_FOR);
         self.changed = true;
     }
@@ -82,7 +81,7 @@ impl Policy {
         if let Some(suspicion) = answered {
             judgement.suspicion = None;
             endpoint.probing.burst_until = None;
-            let heard = &mut judgement.heard[usize::from(suspicion.demotes)];
+            let heard = &mut judgement.heard[suspicion.weight as usize];
             heard.empty = if empty {
                 heard.empty.saturating_add(1).min(8)
             } else {

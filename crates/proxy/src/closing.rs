@@ -9,6 +9,8 @@ use crate::jitter::Jitter;
 
 /// Both directions have been silent for this long at a quiet moment (D2).
 const QUIET: Duration = Duration::from_millis(100);
+/// The same at a shutdown, which no other upstream makes up for: an answer that pauses for a moment is not cut.
+const QUIET_AT_FAREWELL: Duration = Duration::from_secs(1);
 /// What is enough silence at the end of the drain time.
 const QUIET_ENOUGH: Duration = Duration::from_millis(5);
 /// How long after the drain time a session without even that is closed all the same.
@@ -77,6 +79,8 @@ pub(crate) enum Plan {
     Quiet {
         /// From when on a quiet moment is looked for: the session's own moment.
         at: Instant,
+        /// How long both directions have been silent at such a moment.
+        quiet: Duration,
         /// From when on less quiet is enough.
         end: Instant,
         /// From when on none is needed.
@@ -120,8 +124,13 @@ impl Plan {
                     Judgement::Wait
                 }
             }
-            Self::Quiet { at, end, limit } => {
-                let least = if now >= end { QUIET_ENOUGH } else { QUIET };
+            Self::Quiet {
+                at,
+                quiet,
+                end,
+                limit,
+            } => {
+                let least = if now >= end { QUIET_ENOUGH } else { quiet };
                 if now >= limit || now >= at && traffic.is_quiet(least, now) {
                     Judgement::Close(Order::Part)
                 } else {
@@ -168,6 +177,7 @@ pub(crate) fn spread(pace: Pace, which: Which, count: usize, now: Instant, jitte
                 },
                 Pace::Quiet(_) => Plan::Quiet {
                     at,
+                    quiet: QUIET,
                     end: now + time,
                     limit: now + time + PATIENCE,
                 },
@@ -185,6 +195,7 @@ pub(crate) fn spread(pace: Pace, which: Which, count: usize, now: Instant, jitte
 pub(crate) fn farewell(within: Duration, now: Instant) -> Plan {
     Plan::Quiet {
         at: now,
+        quiet: QUIET_AT_FAREWELL,
         end: now + within * 3 / 4,
         limit: now + within,
     }

@@ -42,6 +42,7 @@ pub(crate) struct Ledger {
     pub(crate) open: AtomicU64,
     pub(crate) progressed: Pace,
     pub(crate) stalled: Pace,
+    pub(crate) stalled_again: Pace,
     pub(crate) refused: Pace,
     pub(crate) failed: Pace,
 }
@@ -63,6 +64,7 @@ impl Ledgers {
                 open: AtomicU64::new(0),
                 progressed: Pace::default(),
                 stalled: Pace::default(),
+                stalled_again: Pace::default(),
                 refused: Pace::default(),
                 failed: Pace::default(),
             })

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::bucket::Bucket;
 use crate::ledger::{Ledger, Ledgers, Pace};
 use crate::loops::Loops;
+use crate::table::Stalled;
 
 /// A fault of our own is told at most this often.
 const LOCAL_FAULT_GAP: Duration = Duration::from_millis(250);
@@ -144,10 +145,17 @@ impl Shared {
     }
 
     /// A session of this endpoint heard nothing back for too long (D4).
-    pub(crate) fn stalled(&self, ledger: &Ledger) {
-        if ledger.stalled.admit(self.now(), STALLED_GAP) {
+    pub(crate) fn stalled(&self, stalled: &Stalled) {
+        let Stalled { ledger, again } = stalled;
+        let pace = if *again {
+            &ledger.stalled_again
+        } else {
+            &ledger.stalled
+        };
+        if pace.admit(self.now(), STALLED_GAP) {
             self.tell(Event::SessionStalled {
                 endpoint: ledger.endpoint,
+                again: *again,
             });
         }
     }

@@ -21,6 +21,14 @@ use crate::ledger::Ledger;
 /// A session that sent something and heard nothing back for this long is a suspicion (D4).
 const STALL: Duration = Duration::from_secs(1);
 
+/// A session that waits for an answer in vain.
+#[derive(Debug)]
+pub(crate) struct Stalled {
+    pub(crate) ledger: Arc<Ledger>,
+    /// It was told before, and nothing was heard since.
+    pub(crate) again: bool,
+}
+
 /// One session: a downstream–upstream pair.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -227,7 +235,7 @@ impl Table {
     }
 
     /// Serves every moment that has come: orders closes, and gives the accounts of those that let a session wait in vain.
-    pub(crate) fn tick(&self, now: Instant) -> Vec<Arc<Ledger>> {
+    pub(crate) fn tick(&self, now: Instant) -> Vec<Stalled> {
         for (_, id) in due(&self.plans, now) {
             let Some(entry) = self.entry(id) else { continue };
             entry.look.set(None);
@@ -249,9 +257,11 @@ impl Table {
                     // Told again only if the client goes on asking: a byte that needs no answer is no lasting suspicion.
                     entry.unanswered.set(None);
                     entry.watched.set(false);
-                    entry.overdue.set(true);
+                    stalled.push(Stalled {
+                        ledger: Arc::clone(&entry.ledger),
+                        again: entry.overdue.replace(true),
+                    });
                     entry.wake.notify_one();
-                    stalled.push(Arc::clone(&entry.ledger));
                 }
                 Some(since) => {
                     self.stalls.borrow_mut().insert((since + STALL, id));

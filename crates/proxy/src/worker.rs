@@ -103,7 +103,7 @@ async fn obey(
                 .table
                 .tick(now)
                 .iter()
-                .for_each(|ledger| thread.shared.stalled(ledger));
+                .for_each(|stalled| thread.shared.stalled(stalled));
         }
         let over = |by: Instant| now >= by || thread.clients() == 0 && stop.is_closed();
         if end.as_ref().is_some_and(|(by, _)| over(*by)) {

@@ -9,7 +9,10 @@ fn stall_for(world: &mut World, address: std::net::SocketAddr, span: Duration) -
     let start = world.now;
     world.run(seconds(1));
     while world.now.since(start) < span {
-        world.tell(Event::SessionStalled { endpoint: address });
+        world.tell(Event::SessionStalled {
+            endpoint: address,
+            again: world.now.since(start) > seconds(1),
+        });
         if !world.closes().is_empty() {
             return Some(world.now.since(start));
         }
@@ -67,7 +70,10 @@ fn the_only_server_keeps_its_sessions_whatever_it_does() {
         let mut world = World::attached(1);
         world.open_sessions(at(1), 5);
         world.set(at(1), server.clone());
-        world.tell(Event::SessionStalled { endpoint: at(1) });
+        world.tell(Event::SessionStalled {
+            endpoint: at(1),
+            again: true,
+        });
         world.run(seconds(30));
         assert_eq!(world.closes(), vec![], "{server:?}");
     }
@@ -221,4 +227,36 @@ fn an_operators_drain_moves_sessions_ends_by_itself_and_spares_the_only_server()
     assert_eq!(world.endpoint(first).administration, Administration::Enabled);
     world.tell(Event::UndrainRequested { endpoint: second });
     assert_eq!(world.endpoint(second).administration, Administration::Enabled);
+}
+
+#[test]
+fn bytes_that_need_no_answer_do_not_mute_a_server_that_froze() {
+    let mut world = World::attached(3);
+    let first = world.first();
+    world.open_sessions(first, 10);
+    // WINDOW_UPDATEs of a busy watch: each is a first stall that proves empty.
+    for _ in 0..100 {
+        world.tell(Event::SessionStalled {
+            endpoint: first,
+            again: false,
+        });
+        world.run(ms(500));
+    }
+    let probes = world.probes_of(first).len();
+    assert!(
+        probes < 20,
+        "empty ones are heard less and less: {probes} probes in 50 s"
+    );
+    world.set(first, Server::Silent);
+    world.run(seconds(2));
+    world.tell(Event::SessionStalled {
+        endpoint: first,
+        again: true,
+    });
+    world.run(seconds(1));
+    assert_eq!(
+        world.closes().len(),
+        1,
+        "the same session asks again and hears nothing: heard at once"
+    );
 }

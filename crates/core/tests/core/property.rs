@@ -71,7 +71,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         (address(), ending).prop_map(|(endpoint, ending)| Event::SessionClosed { endpoint, ending }),
         (address(), failure).prop_map(|(endpoint, failure)| Event::DialFailed { endpoint, failure }),
         (address(), address()).prop_map(|(silent, winner)| Event::HedgeWon { silent, winner }),
-        address().prop_map(|endpoint| Event::SessionStalled { endpoint }),
+        (address(), any::<bool>()).prop_map(|(endpoint, again)| Event::SessionStalled { endpoint, again }),
         address().prop_map(|endpoint| Event::SessionsProgressed { endpoint }),
         address().prop_map(|endpoint| Event::SessionAnswered {
             endpoint,

@@ -107,6 +107,7 @@ fn a_quiet_moment_is_all_of_it() {
     let now = Instant::now();
     let plan = Plan::Quiet {
         at: now - secs(1),
+        quiet: QUIET,
         end: now + secs(10),
         limit: now + secs(15),
     };
@@ -132,6 +133,7 @@ fn a_quiet_moment_is_all_of_it() {
     assert_eq!(plan.judge(&unused, now), part, "never a byte either way");
     let early = Plan::Quiet {
         at: now + millis(1),
+        quiet: QUIET,
         end: now + secs(10),
         limit: now + secs(15),
     };
@@ -174,6 +176,7 @@ fn a_reset_is_never_softened_and_a_moment_never_put_off() {
     };
     let quiet = |limit| Plan::Quiet {
         at: now,
+        quiet: QUIET,
         end: now,
         limit: now + secs(limit),
     };

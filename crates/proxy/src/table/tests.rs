@@ -85,6 +85,24 @@ fn a_question_without_an_answer_stalls_after_a_second_once() {
 }
 
 #[test]
+fn who_asks_on_and_hears_nothing_stalls_again_and_who_was_answered_for_the_first_time() {
+    let bench = Bench::new();
+    let entry = bench.open(1);
+    let told = |milliseconds| {
+        let moment = bench.at(milliseconds);
+        let stalled = bench.table.tick(moment);
+        stalled.iter().map(|stalled| stalled.again).collect::<Vec<_>>()
+    };
+    bench.ask(&entry, 0);
+    assert_eq!(told(1_000), [false]);
+    bench.ask(&entry, 1_100);
+    assert_eq!(told(2_100), [true]);
+    entry.hear(bench.at(2_200));
+    bench.ask(&entry, 2_300);
+    assert_eq!(told(3_300), [false]);
+}
+
+#[test]
 fn an_answer_in_time_is_no_stall() {
     let bench = Bench::new();
     let entry = bench.open(1);
