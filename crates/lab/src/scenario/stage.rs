@@ -228,6 +228,13 @@ impl Stage {
         }
         let evidence = self.finish_clients().await;
         let requests = evidence.tally(self.fault, &self.kills);
+        if requests.failed > 0 {
+            self.say(format!(
+                "{} requests failed: {}",
+                requests.failed,
+                evidence.reasons(self.fault, &self.kills)
+            ));
+        }
         let passed = !self.checks.is_empty() && self.checks.iter().all(|check| check.passed);
         let tail = |node: &Node| NodeLog {
             node: node.name().to_owned(),
