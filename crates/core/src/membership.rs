@@ -164,6 +164,7 @@ impl Policy {
                 return;
             }
             self.endpoints.insert(address, Endpoint::new(self.now));
+            self.call_waiting_sources();
         }
         let Some(source) = self.source(id) else { return };
         let (name, kind) = (source.name.clone(), source.kind);

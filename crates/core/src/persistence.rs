@@ -149,6 +149,7 @@ impl Policy {
             endpoint.probing.next = Some(self.now);
             self.endpoints.insert(record.address, endpoint);
         }
+        self.call_waiting_sources();
         self.changed = true;
         let text = match trusted {
             true => alloc::format!("{count} endpoints remembered from the state file"),

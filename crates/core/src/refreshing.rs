@@ -194,6 +194,12 @@ impl Policy {
             }
             let (kind, turn) = (source.kind, source.turn);
             let targets = self.targets(kind, turn as usize);
+            if kind.needs_server() && targets.is_empty() {
+                // Nobody to ask: no question, and no failure either. A new endpoint calls it at once.
+                self.sources[index].next = Some(now + kind.isolated_cap());
+                self.changed = true;
+                continue;
+            }
             let ask = if kind == SourceKind::Nodes {
                 self.node_question(turn as usize)
             } else {
@@ -220,6 +226,16 @@ impl Policy {
                 breadth,
                 timeout,
             }));
+        }
+    }
+
+    /// Sources that nobody could be asked for until now are asked, for there is somebody.
+    pub(crate) fn call_waiting_sources(&mut self) {
+        let now = self.now;
+        for source in &mut self.sources {
+            if source.kind.needs_server() && source.turn == 0 {
+                source.next = Some(now);
+            }
         }
     }
 

@@ -160,3 +160,14 @@ fn a_refresh_and_a_probe_that_the_shell_lost_are_done_anew() {
     }
     assert!(started > 10 && asked > 60, "{started} probes, {asked} refreshes");
 }
+
+#[test]
+fn a_source_without_a_server_to_ask_waits_for_one_and_is_asked_at_once_then() {
+    let mut world = World::new(settings());
+    world.run(seconds(60));
+    assert_eq!(world.refreshes_of(KUBERNETES).len(), 0);
+    assert_eq!(world.policy.snapshot().sources[1].state, SourceState::Waiting);
+    world.tell(reported(REGISTRATION, RefreshId(0), &[at(1)]));
+    assert_eq!(world.refreshes_of(KUBERNETES).len(), 1);
+    assert_eq!(world.refreshes_of(KUBERNETES)[0].1.targets, vec![at(1)]);
+}

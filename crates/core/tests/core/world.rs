@@ -102,8 +102,9 @@ impl World {
         for &server in &list {
             world.servers.insert(server, Server::Ready);
         }
+        // Somebody has to be known before anybody can be asked.
+        world.tell(reported(KUBERNETES, RefreshId(0), &list));
         world.sources.insert(KUBERNETES, Answers::List(list));
-        world.sources.insert(STATIC, Answers::Fails);
         world.run(seconds(5));
         assert_eq!(world.state(), NodeState::Attached);
         world.log.clear();
