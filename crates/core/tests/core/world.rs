@@ -19,6 +19,7 @@ pub(crate) enum Server {
     Silent,
     Foreign,
     LocalFault,
+    NoRoute,
 }
 
 /// How a source answers.
@@ -263,6 +264,12 @@ impl World {
                 let (cause, detail) = (Untrusted::UnknownIssuer, "certificate of another CA".into());
                 (ms(2), failed(ProbeFailure::Untrusted { cause, detail }))
             }
+            Server::NoRoute => (
+                ms(0),
+                failed(ProbeFailure::Local {
+                    fault: LocalFault::NoRoute,
+                }),
+            ),
             Server::LocalFault => (
                 ms(0),
                 failed(ProbeFailure::Local {
