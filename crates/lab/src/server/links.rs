@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::locked::lock;
+use crate::place::Place;
 use crate::server::gate::Gate;
 
 /// Connections that wait to be accepted, as Go's listeners have it on a usual kernel.
@@ -69,11 +70,8 @@ impl Drop for Parked {
 }
 
 impl Links {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
+    pub(crate) fn bind(address: SocketAddr, place: &Place) -> io::Result<Self> {
+        let socket = place.within(move || bound(address))??;
         let inner = Inner {
             bound: Some(socket),
             listener: None,
@@ -196,6 +194,14 @@ impl Inner {
     fn live(&self) -> Vec<Arc<Link>> {
         self.links.values().filter_map(Weak::upgrade).collect()
     }
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// The accept loop holds the socket a moment longer: only this frees its address now.

@@ -1,0 +1,80 @@
+//! The network splits between the agents: each reaches other servers than the other. Then one of them reaches none.
+
+use std::time::{Duration, Instant};
+
+use super::{SLOWER_BY, WATCHED};
+use crate::hosts::Loss;
+use crate::scenario::{Cast, RECOVERY_WORST, Scenario, Stage};
+
+pub(crate) const SCENARIO: Scenario = Scenario {
+    name: "partition",
+    story: "The network splits: each agent is cut off from the server that it uses and from the registration server, but not \
+            from the same ones as the other. Each must stay attached. Then they are cut off from all servers, and must be \
+            attached again as soon as the network is whole.",
+    cast: Cast::six_hosts,
+    play: |stage| Box::pin(play(stage)),
+};
+
+const REGISTRATION: &str = "etcd-1";
+
+/// How long the agents are cut off from all.
+const ALONE: Duration = Duration::from_secs(6);
+
+async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.open().await?;
+    let used = stage.servers_in_use()?;
+    let agents = stage.agents();
+    stage.fault_begins();
+    let fault = Instant::now();
+    for (agent, victim) in agents.iter().zip(&used) {
+        stage.say(format!(
+            "{agent} is cut off from {} and {REGISTRATION}",
+            victim.name()
+        ));
+        stage
+            .hosts()?
+            .lose_both_ways(&[agent], &[victim.name(), REGISTRATION], Loss::All)?;
+    }
+    stage.pass(WATCHED).await;
+    let evidence = stage.evidence();
+    let swallowed = stage.hosts()?.swallowed()?;
+    stage.check_new_not_slower(&evidence, fault, SLOWER_BY);
+    stage.check_new_requests(&evidence, fault);
+    stage.check_never(fault, &["isolated", "degraded"]);
+    stage.check_packets("vanished", swallowed);
+    alone(stage, &agents).await?;
+    stage.finish_clients().await;
+    stage.check_recovery(RECOVERY_WORST);
+    stage.check_nothing_forgotten("at the end");
+    stage.check_nothing_restarted();
+    stage.check_residents_attached(None);
+    Ok(())
+}
+
+async fn alone(stage: &mut Stage, agents: &[String]) -> anyhow::Result<()> {
+    let servers: Vec<String> = stage
+        .plane
+        .servers()
+        .iter()
+        .map(|server| server.name().to_owned())
+        .collect();
+    stage.say("the agents are cut off from all servers");
+    let cut = Instant::now();
+    for agent in agents {
+        stage
+            .hosts()?
+            .lose_both_ways(&[agent], &super::names(&servers), Loss::All)?;
+    }
+    let noticed = stage.wait_not_attached(cut, ALONE * 3).await;
+    stage.check(
+        "every agent finds out that it is cut off",
+        noticed,
+        if noticed { "all did" } else { "not all did" },
+    );
+    stage.pass(ALONE).await;
+    stage.say("the network is whole again");
+    let whole = Instant::now();
+    stage.hosts()?.heal()?;
+    stage.recovered(whole, "after the network was whole again").await;
+    Ok(())
+}
