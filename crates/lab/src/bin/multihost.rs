@@ -14,12 +14,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use jackline_lab::hosts::{self, Lack, Nest};
-use jackline_lab::{LabOptions, Output};
+use jackline_lab::{Balancer, LabOptions, Naive, Output};
 
-const USAGE: &str = "multihost --program FILE [--list | --json] [--rate N] [NAME … | short | all]
+const USAGE: &str = "multihost --program FILE [--list | --json] [--naive] [--rate N] [NAME … | short | all]
   FILE       the jackline that the nodes run
   --list     tell what can be played here, and what cannot
   --json     the outcomes as JSON on the standard output, the timeline on the standard error
+  --naive    with a naive balancer in jackline's place: the canary by which a fault shows that it can fail
   --rate N   requests a second of each client (10)";
 
 fn main() -> ExitCode {
@@ -95,6 +96,7 @@ fn options(arguments: &[OsString]) -> anyhow::Result<LabOptions> {
                 let rate = value()?.to_string_lossy().into_owned();
                 options.rate = rate.parse().with_context(|| format!("--rate {rate}"))?;
             }
+            "--naive" => options.balancer = Balancer::Naive(Naive::default()),
             "--json" => options.output = Output::Json,
             "--list" => options.list = true,
             flag if flag.starts_with('-') => anyhow::bail!("there is no {flag}\n{USAGE}"),

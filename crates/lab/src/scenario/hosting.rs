@@ -66,6 +66,17 @@ impl Stage {
             .collect()
     }
 
+    /// Tells on the timeline how the agents say that they are: while all is lost, no expectation is tied to it.
+    pub(crate) fn say_what_agents_say(&self) {
+        let words = self.nodes.iter().map(|node| {
+            let status = node.status();
+            let state = status.map_or("silent".to_owned(), |status| status.state.clone());
+            format!("{} says that it is {state}", node.name())
+        });
+        let words: Vec<String> = words.collect();
+        self.say(words.join(", "));
+    }
+
     /// The fault was really there: packets met it.
     pub(crate) fn check_packets(&mut self, what: &str, packets: u64) {
         self.check(

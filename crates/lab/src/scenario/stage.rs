@@ -269,7 +269,7 @@ impl Stage {
             logs: if passed {
                 Vec::new()
             } else {
-                self.nodes.iter().chain(&self.residents).map(tail).collect()
+                self.nodes.iter().map(tail).collect()
             },
         }
     }

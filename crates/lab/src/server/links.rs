@@ -4,7 +4,7 @@
 //! except when the process dies: then its kernel would not wait for the tasks.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
@@ -261,6 +261,29 @@ impl AsyncWrite for GatedStream {
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    /// All that is there goes in one write: a server's flight of TLS leaves in packets as large as the way takes them, as
+    /// that of a real one.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.held(&self.link.writer, context) {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.link.stream.poll_write_ready(context))?;
+            match self.link.stream.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {

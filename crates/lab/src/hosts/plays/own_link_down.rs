@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::scenario::{Cast, RECOVERY_MEDIAN, RECOVERY_WORST, SERVED_WITHIN, Scenario, Stage};
+use crate::scenario::{Cast, SERVED_WITHIN, Scenario, Stage};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "own-link-down",
     story: "The agents' own cables are pulled for a while. No server is to blame for that, none may be forgotten, and the \
-            agents must be attached again as soon as the cables are in.",
+            agents' clients must be served again as soon as the cables are in.",
     cast: Cast::six_hosts,
     play: |stage| Box::pin(play(stage)),
 };
@@ -30,16 +30,14 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.pass(OUT).await;
     let answered = |node| stage.ledger.answered_since(node, pulled + OUT / 2);
     let cut_off = (0..agents.len()).all(|node| !answered(node));
+    stage.say_what_agents_say();
     stage.say("the agents' cables are plugged in");
     let plugged = Instant::now();
     for agent in &agents {
         stage.hosts()?.plug(agent)?;
     }
-    stage.recovered(plugged, "after the cables were plugged in").await;
     stage.pass(AFTER).await;
     let evidence = stage.finish_clients().await;
-    stage.check_recovery(RECOVERY_WORST);
-    stage.check_median(RECOVERY_MEDIAN);
     stage.check_served(&evidence, &[plugged], SERVED_WITHIN);
     stage.check_none_failed(
         &evidence,
