@@ -23,6 +23,9 @@ const USAGE: &str = "multihost --program FILE [--list | --json] [--naive] [--rat
   --naive    with a naive balancer in jackline's place: the canary by which a fault shows that it can fail
   --rate N   requests a second of each client (10)";
 
+/// What is not run where there can be no hosts at all.
+const ALL: &str = "all faults between hosts";
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let outcome = if Nest::is_around() {
@@ -42,21 +45,27 @@ fn main() -> ExitCode {
 
 /// Goes on inside; returns only where that cannot be.
 fn enter(arguments: Vec<OsString>) -> anyhow::Result<bool> {
-    options(&arguments)?;
+    let output = options(&arguments)?.output;
     match Nest::find() {
         Ok(nest) => Err(nest.enter(arguments)).context("entering the nest"),
-        Err(lack) => Ok(not_run("all faults between hosts", &lack)),
+        Err(lack) => Ok(not_run(output, ALL, &lack)),
     }
 }
 
 fn play(arguments: &[OsString]) -> anyhow::Result<bool> {
     let mut options = options(arguments)?;
     if let Err(lack) = Nest::furnish() {
-        return Ok(not_run("all faults between hosts", &lack));
+        return Ok(not_run(options.output, ALL, &lack));
     }
     let lacking = hosts::lacking();
     for (name, lack) in &lacking {
-        not_run(name, lack);
+        if options.list
+            || hosts::chosen(&options.scenarios)
+                .iter()
+                .any(|chosen| chosen == name)
+        {
+            not_run(options.output, name, lack);
+        }
     }
     let can_be_played = |name: &str| lacking.iter().all(|(lacking, _)| *lacking != name);
     if options.list {
@@ -76,8 +85,12 @@ fn play(arguments: &[OsString]) -> anyhow::Result<bool> {
 }
 
 /// In the form that `cargo xtask test` counts. Nothing has failed by it.
-fn not_run(what: &str, lack: &Lack) -> bool {
-    println!("not run: {what}: {} ({})", lack.why, lack.bring);
+fn not_run(output: Output, what: &str, lack: &Lack) -> bool {
+    let line = format!("not run: {what}: {} ({})", lack.why, lack.bring);
+    match output {
+        Output::Json => eprintln!("{line}"),
+        Output::Text | Output::Silent => println!("{line}"),
+    }
     true
 }
 

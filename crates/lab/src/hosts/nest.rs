@@ -15,6 +15,9 @@ use super::{SWITCH, tool, tun};
 /// Tells a process that it is in the nest.
 const MARK: &str = "JACKLINE_LAB_NEST";
 
+/// What the nest has of its own, in memory.
+const OWN: &str = "/run";
+
 /// Where `ip` keeps networks by name.
 const NETWORKS: &str = "/run/netns";
 
@@ -99,6 +102,8 @@ impl Nest {
             .arg(program)
             .args(arguments)
             .env(MARK, "1")
+            // What the nodes write is in the nest too, and gone with it.
+            .env("TMPDIR", OWN)
             .stdin(Stdio::null())
             .exec()
     }
@@ -110,7 +115,7 @@ impl Nest {
     pub fn furnish() -> Result<(), Lack> {
         let furnish = || -> anyhow::Result<()> {
             tool::run("ip", &["link", "set", "lo", "up"])?;
-            mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), None)?;
+            mount("tmpfs", OWN, "tmpfs", MountFlags::empty(), None)?;
             std::fs::create_dir(NETWORKS)?;
             // The parts that not every kernel has.
             tool::run("ip", &["link", "add", SWITCH, "type", "bridge"])?;
