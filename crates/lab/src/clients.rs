@@ -278,6 +278,7 @@ mod tests {
             node: 0,
             kind,
             listener: server.address(),
+            place: Place::Here,
             identity: Arc::new(Identity::read(&credentials).expect("readable")),
             plane: plane.clone(),
             ledger: Arc::clone(&ledger),

@@ -3,7 +3,7 @@
 //!
 //! The hosts stand in a [`nest`]: one network, and one view of `/run`, that the process makes for itself before anything
 //! else. No packet leaves it, and it is gone with the process, however that ends. What runs on a host is the business of
-//! [`Place`](crate::place::Place): the servers are still tasks of one process with one store, and only their sockets are
+//! `Place`: the servers are still tasks of one process with one store, and only their sockets are
 //! made on the hosts; so the members of etcd talk to nobody over these links, and a host that is cut off has to be told
 //! that it has lost etcd ([`Server::lose_etcd`](crate::Server)). The nodes are real processes, and live on their hosts.
 

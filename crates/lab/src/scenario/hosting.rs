@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::{Cast, Stage};
 use crate::hosts::Hosts;
+use crate::node::Status;
 use crate::place::Place;
 use crate::verdict::{counted, millis, seconds};
 use crate::{ControlPlane, Plan, PlaneError, Server};
@@ -66,9 +67,10 @@ impl Stage {
             .collect()
     }
 
-    /// Tells on the timeline how the agents say that they are: while all is lost, no expectation is tied to it.
-    pub(crate) fn say_what_agents_say(&self) {
-        let words = self.nodes.iter().map(|node| {
+    /// Tells on the timeline how nodes say that they are: while all is lost for them, no expectation is tied to it.
+    pub(crate) fn say_what_they_say(&self, names: &[&str]) {
+        let all = self.nodes.iter().chain(&self.residents);
+        let words = all.filter(|node| names.contains(&node.name())).map(|node| {
             let status = node.status();
             let state = status.map_or("silent".to_owned(), |status| status.state.clone());
             format!("{} says that it is {state}", node.name())
@@ -112,46 +114,51 @@ impl Stage {
         );
     }
 
-    /// The resident of this host is attached soon after `since`.
-    pub(crate) async fn check_resident_back(&mut self, name: &str, since: Instant, within: Duration) {
-        let deadline = since + self.patience;
-        let resident = self.residents.iter().find(|node| node.name() == name);
-        let back = match resident {
-            Some(node) => node.wait(since, deadline, |status| status.attached()).await,
-            None => None,
-        };
-        let took = back.map(|at| at.saturating_duration_since(since));
-        self.check(
-            format!(
-                "the jackline of {name} itself is attached within {} of it",
-                seconds(millis(within))
-            ),
-            took.is_some_and(|took| took <= within),
-            took.map_or("it is not".to_owned(), |took| seconds(millis(took))),
-        );
-    }
-
-    /// Every agent has this server as ready again within the limit.
-    pub(crate) async fn check_ready_again(&mut self, server: &Server, since: Instant, limit: Duration) {
+    /// Every agent has this server as ready again within the limit, and some agent had lost it since the fault.
+    pub(crate) async fn check_ready_again(
+        &mut self,
+        server: &Server,
+        fault: Instant,
+        back: Instant,
+        limit: Duration,
+    ) {
         let address = server.address();
-        let ready = |status: &crate::node::Status| {
+        let ready = |status: &Status| {
             status
                 .endpoint(address)
                 .is_some_and(|endpoint| endpoint.health == "ready")
         };
-        let held = self.wait_nodes(since, limit, ready).await;
+        let left = limit.saturating_sub(back.elapsed());
+        let held = self.wait_nodes(Instant::now(), left, ready).await;
+        let mut found = Vec::new();
+        for node in &self.nodes {
+            let changes = node.seen().endpoints;
+            let mut changes = changes
+                .iter()
+                .filter(|change| change.address == address && change.at >= fault);
+            // Its first change from being ready is to something else; the last one tells when it was found.
+            if let Some(last) = changes.next_back() {
+                found.push(last.at.saturating_duration_since(back));
+            }
+        }
+        let got = if held {
+            format!(
+                "{} of {} had lost it, the last found it after {}",
+                found.len(),
+                counted(self.nodes.len() as u64, "agent", "agents"),
+                seconds(millis(found.iter().max().copied().unwrap_or_default()))
+            )
+        } else {
+            "not every one did".to_owned()
+        };
         self.check(
             format!(
                 "every agent finds {} ready again within {}",
                 server.name(),
                 seconds(millis(limit))
             ),
-            held,
-            if held {
-                format!("within {}", seconds(millis(since.elapsed())))
-            } else {
-                "not every one did".to_owned()
-            },
+            held && !found.is_empty(),
+            got,
         );
     }
 }

@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::{WATCHED, check_path};
-use crate::scenario::{Cast, RECOVERY_WORST, Scenario, Stage};
+use crate::scenario::{Cast, Scenario, Stage};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "link-down",
     story: "The cable of the server in use is pulled; it leaves the list, and comes back when the cable is in again. New \
-            requests must hardly notice, sessions that sent something must be free again within seconds, and the jackline of \
-            the host that was cut off must be back as soon as the cable is.",
+            requests must hardly notice, sessions that sent something must be free again within seconds, and nobody may forget it.",
     cast: Cast::six_hosts,
     play: |stage| Box::pin(play(stage)),
 };
@@ -28,14 +27,14 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.pass(WATCHED).await;
     let left = !stage.plane.list().contains(&victim.address());
     let evidence = stage.evidence();
+    stage.say_what_they_say(&[victim.name()]);
     stage.say(format!("the cable of {} is plugged in", victim.name()));
     let plugged = Instant::now();
     stage.hosts()?.plug(victim.name())?;
     victim.lose_etcd(false);
     stage
-        .check_resident_back(victim.name(), plugged, RECOVERY_WORST)
+        .check_ready_again(&victim, fault, plugged, FOUND_AGAIN)
         .await;
-    stage.check_ready_again(&victim, plugged, FOUND_AGAIN).await;
     stage.finish_clients().await;
     check_path(stage, &evidence, &victim, fault);
     stage.check(

@@ -51,7 +51,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .pass(SILENT_FREED_WITHIN.saturating_sub(fault.elapsed()))
         .await;
     let evidence = stage.evidence();
-    stage.check_ready_again(&victim, ready, FOUND_AGAIN).await;
+    stage.check_ready_again(&victim, fault, ready, FOUND_AGAIN).await;
     stage.finish_clients().await;
     check_path(stage, &evidence, &victim, fault);
     check_silent_freed(stage, &evidence, victim.name(), fault);

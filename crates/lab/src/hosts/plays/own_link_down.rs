@@ -30,7 +30,7 @@ async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.pass(OUT).await;
     let answered = |node| stage.ledger.answered_since(node, pulled + OUT / 2);
     let cut_off = (0..agents.len()).all(|node| !answered(node));
-    stage.say_what_agents_say();
+    stage.say_what_they_say(&super::names(&agents));
     stage.say("the agents' cables are plugged in");
     let plugged = Instant::now();
     for agent in &agents {

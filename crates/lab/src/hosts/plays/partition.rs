@@ -82,7 +82,7 @@ async fn alone(stage: &mut Stage, agents: &[String]) -> anyhow::Result<Instant> 
         cut_off,
         if cut_off { "none was" } else { "some were" },
     );
-    stage.say_what_agents_say();
+    stage.say_what_they_say(&super::names(agents));
     stage.say("the network is whole again");
     let whole = Instant::now();
     stage.hosts()?.heal()?;
