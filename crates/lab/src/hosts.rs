@@ -1,11 +1,12 @@
 //! Several hosts on one machine: each has a network of its own, with a link to a common switch that can be pulled, cut,
 //! narrowed and made long. What loopback cannot show is shown here.
 //!
-//! The hosts stand in a [`nest`]: one network, and one view of `/run`, that the process makes for itself before anything
-//! else. No packet leaves it, and it is gone with the process, however that ends. What runs on a host is the business of
-//! `Place`: the servers are still tasks of one process with one store, and only their sockets are
-//! made on the hosts; so the members of etcd talk to nobody over these links, and a host that is cut off has to be told
-//! that it has lost etcd ([`Server::lose_etcd`](crate::Server)). The nodes are real processes, and live on their hosts.
+//! The hosts stand in a [`Nest`]: one network, and one view of `/run`, that the process makes for itself before anything
+//! else. No packet leaves it, and it is gone with the process, however that ends.
+//!
+//! The nodes are real processes and live on their hosts. The servers are the lab's stand-ins as ever, tasks of one process
+//! with one store; only their sockets are made on the hosts (`place`). So etcd is a stand-in too: nothing of it goes over
+//! these links, and a server that is to lose it with its link is told so.
 
 mod announce;
 mod faults;
