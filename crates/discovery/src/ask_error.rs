@@ -73,6 +73,15 @@ pub(crate) enum AskError {
     /// The body is not what it should be.
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
+    /// Closed before the first answer: so does etcd with whom it does not know.
+    #[error(
+        "it closed the connection at the first question ({0}); if it goes on so, configure etcd.client-certificate \
+         and etcd.client-key, of a CA that etcd trusts"
+    )]
+    ShutOut(String),
+    /// The connection stands, and nobody is there.
+    #[error("it did not answer a ping within {} s: frozen, or cut off", .0.as_secs())]
+    NoPong(Duration),
     /// Not gRPC, or not as it should be.
     #[error("it does not speak gRPC as etcd does: {0}")]
     NotGrpc(String),

@@ -48,6 +48,12 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// A member that knows no leader is to say so at once, and to end watches: etcd's own word for it.
 const HAS_LEADER: HeaderName = HeaderName::from_static("hasleader");
 
+/// How the TLS library tells that a connection ended without the farewell that is due.
+const NO_FAREWELL: &str = "close_notify";
+
+/// How it tells that the other side refused us.
+const ALERT: &str = "received fatal alert";
+
 /// One connection. All that it started ends with it, and with the streams taken from it.
 pub(super) struct Channel {
     send: SendRequest<Outgoing>,
@@ -70,6 +76,8 @@ pub(super) struct Call {
 pub(super) struct Messages {
     body: Incoming,
     buffer: BytesMut,
+    /// When something came last.
+    heard: Instant,
     /// Absent where the connection belongs to somebody else.
     life: Option<DropGuard>,
 }
@@ -92,7 +100,7 @@ impl Channel {
         authority: &str,
         until: Instant,
     ) -> Result<Self, AskError> {
-        let stream = dial(address, access, until).await?;
+        let stream = dial(address, access, until).await.map_err(shut_out)?;
         let token = CancellationToken::new();
         let life = token.clone().drop_guard();
         let handshake = Builder::new(Tied(token.clone()))
@@ -107,7 +115,7 @@ impl Channel {
         let (send, driver) = timeout_at(until, handshake)
             .await
             .map_err(|_| AskError::TimedOut(Phase::Head))?
-            .map_err(|error| not_grpc(&error))?;
+            .map_err(|error| AskError::NotGrpc(foreign_words(&chain(&error))))?;
         // What the driver has to say reaches whoever waits for an answer.
         tokio::spawn(token.run_until_cancelled_owned(async move { drop(driver.await) }));
         Ok(Self {
@@ -184,11 +192,12 @@ impl Channel {
             .clone()
             .send_request(request)
             .await
-            .map_err(|error| not_grpc(&error))?;
+            .map_err(|error| closed_at_once(&error))?;
         judge_head(&response)?;
         Ok(Messages {
             body: response.into_body(),
             buffer: BytesMut::new(),
+            heard: Instant::now(),
             life: None,
         })
     }
@@ -237,7 +246,8 @@ impl Messages {
             let Some(frame) = self.body.frame().await else {
                 return Err(AskError::CutOff("it ended without a status".to_owned()));
             };
-            let frame = frame.map_err(|error| AskError::CutOff(foreign_words(&chain(&error))))?;
+            let frame = frame.map_err(|error| cut_off(&error, self.heard.elapsed()))?;
+            self.heard = Instant::now();
             match frame.into_data() {
                 Ok(data) => self.buffer.extend_from_slice(&data),
                 Err(other) => {
@@ -292,8 +302,35 @@ fn framed<'a, M: Message + 'a>(messages: impl IntoIterator<Item = &'a M>) -> Byt
     bytes.freeze()
 }
 
-fn not_grpc(error: &hyper::Error) -> AskError {
-    AskError::NotGrpc(foreign_words(&chain(error)))
+/// What it means that a connection broke before the head of an answer. With TLS 1.3 a member that wants another
+/// certificate says so only now, and closes; which of the two arrives first is chance.
+fn closed_at_once(error: &hyper::Error) -> AskError {
+    let words = chain(error);
+    let closed = [ALERT, "broken pipe", "reset", NO_FAREWELL];
+    match error.is_canceled() || closed.iter().any(|sign| words.contains(sign)) {
+        true => AskError::ShutOut(foreign_words(&words)),
+        false => AskError::NotGrpc(foreign_words(&words)),
+    }
+}
+
+/// What it means that a stream broke after `silence`. The HTTP/2 library gives all of these one type.
+fn cut_off(error: &hyper::Error, silence: Duration) -> AskError {
+    let words = chain(error);
+    if words.contains("broken pipe") && silence >= PING_ANSWERED_WITHIN {
+        AskError::NoPong(PING_ANSWERED_WITHIN)
+    } else if words.contains(NO_FAREWELL) {
+        AskError::CutOff("the connection ended without a word".to_owned())
+    } else {
+        AskError::CutOff(foreign_words(&words))
+    }
+}
+
+/// With TLS 1.2 a member that wants another certificate says so in the handshake already.
+fn shut_out(error: AskError) -> AskError {
+    match error {
+        AskError::Handshake(words) if words.contains(ALERT) => AskError::ShutOut(words),
+        other => other,
+    }
 }
 
 /// A `grpc-message`, in which odd bytes are written as `%XX`.
