@@ -10,10 +10,11 @@
 //! | `watch` | what stays open behind it |
 //! | `keys` | which keys, and what they say |
 //! | `cluster` | whose answers count |
+//! | `targets` | where members can be reached |
 //! | `grpc`, `messages` | how it is said |
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,14 +22,11 @@ use std::time::Duration;
 use jackline_core::{Mode, SourceFailure};
 use jackline_trust::{Trust, TrustConfig};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Attempts;
 use crate::config::{EtcdConfig, RegistrationAddress};
-use crate::dial::Access;
 use crate::refresh::{Voice, failure};
-use crate::registration::resolve::{Lookups, Outcome};
 use crate::source::Question;
 
 mod cluster;
@@ -36,19 +34,18 @@ mod grpc;
 mod keys;
 mod messages;
 mod read;
+mod targets;
 mod watch;
 
 use cluster::{Allegiance, Cluster, MEMBERS_MAX};
 use keys::Keys;
-use read::{Answer, Target};
+use read::Answer;
+use targets::Target;
 use watch::Standpoint;
 pub(crate) use watch::Watch;
 
 /// Once there is an answer that only adds, the others have so long to give a better one.
 const BETTER_WITHIN: Duration = Duration::from_millis(1500);
-
-/// So many addresses of one member's name are used.
-const ADDRESSES_MAX: usize = 8;
 
 /// The source.
 pub(crate) struct Etcd {
@@ -237,7 +234,7 @@ impl Etcd {
         Ok(Arc::new(config))
     }
 
-    /// Whom to ask: the configured members first, then those that they told; each time another one begins.
+    /// Whom to ask: the configured members first, then those that they told; each time another one begins (R2).
     async fn targets(
         &self,
         tls: &Arc<ClientConfig>,
@@ -246,28 +243,7 @@ impl Etcd {
     ) -> Vec<Target> {
         let mut members = self.endpoints.clone();
         members.extend_from_slice(self.cluster().members());
-        let resolved = resolve(&members, &self.dns_servers, deadline, notes).await;
-        let mut targets: Vec<Target> = Vec::new();
-        for (member, ips) in members.iter().zip(resolved) {
-            for ip in ips {
-                let address = SocketAddr::new(ip, member.port());
-                if targets.iter().any(|target| target.address == address) {
-                    continue;
-                }
-                let Some(name) = server_name(member, ip) else {
-                    continue;
-                };
-                targets.push(Target {
-                    address,
-                    access: Access {
-                        tls: Arc::clone(tls),
-                        name,
-                        authorization: None,
-                    },
-                    authority: member.to_string(),
-                });
-            }
-        }
+        let mut targets = targets::find(&members, &self.dns_servers, tls, deadline, notes).await;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         if !targets.is_empty() {
             let first = turn % targets.len();
@@ -310,57 +286,4 @@ fn standpoint(
         notes,
     };
     (standpoint, watch)
-}
-
-/// The addresses of each of `members`, in their order; names that have none are told in `notes`.
-async fn resolve(
-    members: &[RegistrationAddress],
-    dns_servers: &[SocketAddr],
-    deadline: Instant,
-    notes: &mut Vec<String>,
-) -> Vec<Vec<IpAddr>> {
-    let mut lookups = None;
-    if members.iter().any(|member| member.name().is_some()) {
-        match Lookups::prepare(dns_servers, deadline).await {
-            Ok(ready) => lookups = Some(ready),
-            Err(reason) => notes.push(reason),
-        }
-    }
-    // Names may take half of the time, so that some is left for asking.
-    let now = Instant::now();
-    let half = now + deadline.saturating_duration_since(now) / 2;
-    let searches = members.iter().map(|member| {
-        let lookups = lookups.as_ref();
-        async move {
-            match (member.address(), member.name(), lookups) {
-                (Some(address), _, _) => (vec![address.ip()], None),
-                (None, Some(name), Some(lookups)) => {
-                    let found = lookups.find(name, half).await;
-                    let complaint = found.complaint(name);
-                    let ips = [found.v4, found.v6]
-                        .into_iter()
-                        .flat_map(|outcome| match outcome {
-                            Outcome::Addresses(ips) => ips,
-                            _ => Vec::new(),
-                        });
-                    (ips.take(ADDRESSES_MAX).collect(), complaint)
-                }
-                _ => (Vec::new(), None),
-            }
-        }
-    });
-    let mut resolved = Vec::new();
-    for (ips, complaint) in futures_util::future::join_all(searches).await {
-        notes.extend(complaint);
-        resolved.push(ips);
-    }
-    resolved
-}
-
-/// What the certificate of `member` must be good for: what it is called, by name or by address.
-fn server_name(member: &RegistrationAddress, ip: IpAddr) -> Option<ServerName<'static>> {
-    match member.name() {
-        Some(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).ok(),
-        None => Some(ServerName::from(ip)),
-    }
 }

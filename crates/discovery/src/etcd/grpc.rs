@@ -24,6 +24,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::ask_error::{AskError, Phase, chain, foreign_words};
 use crate::dial::{Access, dial};
 
+mod fault;
+
+use fault::{GRPC_STATUS, closed_at_once, cut_off, judge_status, shut_out};
+
 /// A peer that says nothing for so long is pinged …
 const PING_AFTER: Duration = Duration::from_secs(5);
 
@@ -40,19 +44,11 @@ const HEAD_MAX: u32 = 16 * 1024;
 /// A message's head: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// gRPC's own header lines.
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// How long an answer is waited for, told to the member too.
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// A member that knows no leader is to say so at once, and to end watches: etcd's own word for it.
 const HAS_LEADER: HeaderName = HeaderName::from_static("hasleader");
-
-/// How the TLS library tells that a connection ended without the farewell that is due.
-const NO_FAREWELL: &str = "close_notify";
-
-/// How it tells that the other side refused us.
-const ALERT: &str = "received fatal alert";
 
 /// One connection. All that it started ends with it, and with the streams taken from it.
 pub(super) struct Channel {
@@ -101,6 +97,11 @@ impl Channel {
         until: Instant,
     ) -> Result<Self, AskError> {
         let stream = dial(address, access, until).await.map_err(shut_out)?;
+        if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(AskError::NotGrpc(
+                "HTTP/2 is not what it agreed to; is this etcd's client port?".to_owned(),
+            ));
+        }
         let token = CancellationToken::new();
         let life = token.clone().drop_guard();
         let handshake = Builder::new(Tied(token.clone()))
@@ -141,7 +142,7 @@ impl Channel {
             let Some(answer) = messages.next(call.answer_max).await? else {
                 return Err(AskError::NotGrpc("an answer without a message".to_owned()));
             };
-            match messages.next(0).await? {
+            match messages.next(call.answer_max).await? {
                 Some(_) => Err(AskError::NotGrpc(
                     "two messages where one was asked for".to_owned(),
                 )),
@@ -220,22 +221,6 @@ fn judge_head<B>(response: &Response<B>) -> Result<(), AskError> {
     Ok(())
 }
 
-/// The status that ends every answer.
-fn judge_status(trailers: &HeaderMap) -> Result<(), AskError> {
-    let code = trailers.get(GRPC_STATUS).and_then(|value| value.to_str().ok());
-    let Some(code) = code.and_then(|digits| digits.parse().ok()) else {
-        return Err(AskError::NotGrpc("an answer without a status".to_owned()));
-    };
-    if code == 0 {
-        return Ok(());
-    }
-    let message = trailers
-        .get(GRPC_MESSAGE)
-        .map(|value| foreign_words(&percent_decoded(value.as_bytes())))
-        .unwrap_or_default();
-    Err(AskError::Rpc { code, message })
-}
-
 impl Messages {
     /// The next message of at most `max` bytes; `None`: the stream ended well. A longer one is not read.
     pub(super) async fn next(&mut self, max: usize) -> Result<Option<Bytes>, AskError> {
@@ -302,60 +287,6 @@ fn framed<'a, M: Message + 'a>(messages: impl IntoIterator<Item = &'a M>) -> Byt
     bytes.freeze()
 }
 
-/// What it means that a connection broke before the head of an answer. With TLS 1.3 a member that wants another
-/// certificate says so only now, and closes; which of the two arrives first is chance.
-fn closed_at_once(error: &hyper::Error) -> AskError {
-    let words = chain(error);
-    let closed = [ALERT, "broken pipe", "reset", NO_FAREWELL];
-    match error.is_canceled() || closed.iter().any(|sign| words.contains(sign)) {
-        true => AskError::ShutOut(foreign_words(&words)),
-        false => AskError::NotGrpc(foreign_words(&words)),
-    }
-}
-
-/// What it means that a stream broke after `silence`. The HTTP/2 library gives all of these one type.
-fn cut_off(error: &hyper::Error, silence: Duration) -> AskError {
-    let words = chain(error);
-    if words.contains("broken pipe") && silence >= PING_ANSWERED_WITHIN {
-        AskError::NoPong(PING_ANSWERED_WITHIN)
-    } else if words.contains(NO_FAREWELL) {
-        AskError::CutOff("the connection ended without a word".to_owned())
-    } else {
-        AskError::CutOff(foreign_words(&words))
-    }
-}
-
-/// With TLS 1.2 a member that wants another certificate says so in the handshake already.
-fn shut_out(error: AskError) -> AskError {
-    match error {
-        AskError::Handshake(words) if words.contains(ALERT) => AskError::ShutOut(words),
-        other => other,
-    }
-}
-
-/// A `grpc-message`, in which odd bytes are written as `%XX`.
-fn percent_decoded(text: &[u8]) -> String {
-    let hex = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, after)) = rest.split_first() {
-        rest = after;
-        let pair = |after: &[u8]| Some(hex(*after.first()?)? << 4 | hex(*after.get(1)?)?);
-        match (first, pair(after)) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => bytes.push(first),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 impl Body for Outgoing {
     type Data = Bytes;
     type Error = Infallible;
@@ -388,30 +319,5 @@ where
                 .clone()
                 .run_until_cancelled_owned(async move { drop(task.await) }),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_status_is_told_in_the_servers_words_made_fit_for_a_line() {
-        let mut trailers = HeaderMap::new();
-        assert!(matches!(judge_status(&trailers), Err(AskError::NotGrpc(_))));
-        trailers.insert(GRPC_STATUS, "0".parse().expect("a value"));
-        assert!(judge_status(&trailers).is_ok());
-        trailers.insert(GRPC_STATUS, "14".parse().expect("a value"));
-        trailers.insert(
-            GRPC_MESSAGE,
-            "etcdserver: no%20leader%0A%zz%".parse().expect("a value"),
-        );
-        let error = judge_status(&trailers).expect_err("a refusal").to_string();
-        assert_eq!(
-            error,
-            "it answered with gRPC status 14 (etcdserver: no leader %zz%)"
-        );
-        trailers.insert(GRPC_STATUS, "-1".parse().expect("a value"));
-        assert!(matches!(judge_status(&trailers), Err(AskError::NotGrpc(_))));
     }
 }

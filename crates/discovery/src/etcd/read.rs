@@ -4,7 +4,6 @@
 //! The lease keys come first because their answer is always small: a huge value elsewhere cannot hide who answers, and
 //! as of when.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +15,9 @@ use super::messages::{
     MEMBER_LIST, MemberListRequest, MemberListResponse, RANGE, RangeRequest, RangeResponse, WATCH,
     WatchCreateRequest, WatchOrder, WatchRequest, WatchResponse,
 };
+use super::targets::Target;
 use super::watch::MESSAGE_MAX;
-use crate::ask_error::AskError;
-use crate::dial::Access;
+use crate::ask_error::{AskError, Phase};
 
 /// A quorum that takes longer to assent, or half of what time there is, counts as lost.
 const QUORUM_WITHIN: Duration = Duration::from_secs(2);
@@ -30,16 +29,6 @@ const WATCH_OPENS_WITHIN: Duration = Duration::from_secs(4);
 const LEASES_MAX: usize = 256 * 1024;
 const LIST_MAX: usize = 1024 * 1024;
 const MEMBER_LIST_MAX: usize = 64 * 1024;
-
-/// How one member can be reached.
-#[derive(Clone)]
-pub(super) struct Target {
-    pub(super) address: SocketAddr,
-    /// What verifies it: a name of its own, other than an apiserver's.
-    pub(super) access: Access,
-    /// `host:port`, as it is called.
-    pub(super) authority: String,
-}
 
 /// What a member answered.
 pub(super) struct Answer {
@@ -221,6 +210,6 @@ async fn open_watch(
     };
     tokio::time::timeout_at(until, opening)
         .await
-        .map_err(|_| AskError::TimedOut(crate::ask_error::Phase::Head))??;
+        .map_err(|_| AskError::TimedOut(Phase::Head))??;
     Ok(messages)
 }

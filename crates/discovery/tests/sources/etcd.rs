@@ -1,10 +1,12 @@
 //! Etcd as a source, against real etcd: members with TLS and client certificates on loopback addresses of their own, killed,
 //! frozen, restored and replaced; and against members made up in this process, for what real ones never say.
 
+mod false_member;
 mod gateway;
 mod history;
 mod members;
 mod program;
+mod protocol;
 mod quorum;
 mod silence;
 mod strangers;
