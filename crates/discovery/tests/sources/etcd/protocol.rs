@@ -182,7 +182,8 @@ async fn a_member_that_goes_ends_its_watch() {
 
 #[tokio::test]
 async fn a_watch_that_is_not_to_be_had_makes_it_a_polled_source() {
-    let cases: [(fn() -> Say, &str); 3] = [
+    type Case = (fn() -> Say, &'static str);
+    let cases: [Case; 3] = [
         (
             || Say::open(&[created(), created()], None),
             "nothing came in time",
