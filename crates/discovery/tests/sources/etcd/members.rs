@@ -319,9 +319,17 @@ impl Members {
         }
     }
 
-    /// SIGSTOP: its kernel goes on to accept and to acknowledge, it says nothing any more.
-    pub(super) fn freeze(&self, index: usize) {
+    /// SIGSTOP, and waits until each of its threads has stopped. Its kernel goes on to accept and to acknowledge.
+    pub(super) async fn freeze(&self, index: usize) {
         self.signal(index, Signal::STOP);
+        let pid = self.pid(index).as_raw_nonzero();
+        let stopping = async {
+            let mut glances = interval(GLANCE);
+            while !all_stopped(Path::new(&format!("/proc/{pid}/task"))) {
+                glances.tick().await;
+            }
+        };
+        timeout(PATIENCE, stopping).await.expect("it stops");
     }
 
     pub(super) fn thaw(&self, index: usize) {
@@ -329,11 +337,23 @@ impl Members {
     }
 
     fn signal(&self, index: usize, signal: Signal) {
-        let child = self.members[index].child.as_ref().expect("it runs");
-        let pid = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
-        kill_process(pid.expect("it runs"), signal).expect("it can be signalled");
+        kill_process(self.pid(index), signal).expect("it can be signalled");
     }
+
+    fn pid(&self, index: usize) -> Pid {
+        let child = self.members[index].child.as_ref().expect("it runs");
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw).expect("it runs")
+    }
+}
+
+/// Whether the kernel says so of every thread; its state stands behind the name in brackets.
+fn all_stopped(tasks: &Path) -> bool {
+    let threads = fs::read_dir(tasks).expect("it runs");
+    threads.flatten().all(|thread| {
+        let status = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        status
+            .rsplit_once(") ")
+            .is_none_or(|(_, state)| state.starts_with('T'))
+    })
 }

@@ -59,7 +59,9 @@ async fn a_quorum_that_is_lost_this_very_moment_costs_two_seconds_and_no_more() 
     let mut stand = stand(&members.pki, &[members.endpoint(leader)]);
     let others: Vec<usize> = (0..3).filter(|index| *index != leader).collect();
     // The leader does not know yet that nobody follows it: it waits for their assent.
-    others.iter().for_each(|&index| members.freeze(index));
+    for &index in &others {
+        members.freeze(index).await;
+    }
     let asked = Instant::now();
     stand.discovery.refresh(RefreshSource {
         timeout: Duration::from_secs(4),

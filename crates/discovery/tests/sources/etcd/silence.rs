@@ -24,7 +24,7 @@ async fn a_frozen_member_is_noticed_within_ten_seconds_and_others_answer_meanwhi
     // Another source begins with that member too, and has never heard of the others.
     let others = (0..3).map(|index| members.endpoint(index));
     let mut asking = stand(&members.pki, &others.collect::<Vec<_>>());
-    members.freeze(leader);
+    members.freeze(leader).await;
     let frozen = Instant::now();
     // Its kernel still accepts. Until the others have a new leader, what they have only adds.
     for refresh in 1..=3 {
