@@ -128,7 +128,7 @@ impl Policy {
     fn end_storm(&mut self) {
         for source in &mut self.sources {
             source.failures = 0;
-            if source.kind.needs_server() && source.asking.is_none() && source.watch.is_none() {
+            if source.kind.asks_the_cluster() && source.asking.is_none() && source.watch.is_none() {
                 source.next = Some(self.now + self.chance.up_to(FIRST_BACKOFF));
             }
         }

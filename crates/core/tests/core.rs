@@ -2,6 +2,8 @@
 
 #[path = "core/determinism.rs"]
 mod determinism;
+#[path = "core/etcd.rs"]
+mod etcd;
 #[path = "core/health.rs"]
 mod health;
 #[path = "core/membership.rs"]

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod dns;
+mod etcd;
 mod files;
 mod kubernetes;
 mod nodes;
