@@ -1,4 +1,4 @@
-//! The configuration: plain data, read from flags, environment, file and defaults, and refused in words where it makes
+//! The configuration: plain data, read from flags, environment, file, profile and defaults, and refused in words where it makes
 //! no sense. Nothing here opens a socket or reads a credential; what is built from it is [`crate::run`](fn@crate::run)'s.
 //!
 //! | file | what it is for |
@@ -18,14 +18,18 @@ mod layers;
 mod problem;
 mod read;
 mod show;
-mod tree;
-mod value;
+pub(crate) mod tree;
+pub(crate) mod value;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::profile::Found;
+use crate::profile::host::Host;
+use crate::profile::survey::{Ambiguous, survey};
 
 pub use environment::{Environment, Flags};
 pub use layers::Shown;
@@ -44,6 +48,8 @@ const FILE_MAX: u64 = 1 << 20;
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What was found on the node, and by which profile.
+    pub profile: Found,
     /// Who we are.
     pub node: Node,
     /// Registration addresses.
@@ -195,7 +201,7 @@ pub fn socket(flags: &Flags, environment: &Environment) -> PathBuf {
     ))
 }
 
-/// Reads the configuration: `flags`, then `environment`, then the file, then defaults.
+/// Reads the configuration: `flags`, then `environment`, then the file, then the profile, then defaults.
 ///
 /// # Errors
 /// All that is wrong with it, at once, each with its place and what to do.
@@ -225,7 +231,9 @@ fn read_and_check(
         remedy: "mend the line; `jackline config check` tells whether it helped".to_owned(),
     })?;
     let mut layers = layers::Layers::new(flags, environment, path.to_owned(), root);
-    let mut config = read::config(&mut layers);
+    let found = look(&mut layers, flags.root.as_deref().unwrap_or(Path::new("/")));
+    layers.take_profile(&found);
+    let mut config = read::config(&mut layers, found);
     sources(&config, &mut layers);
     check::pairs(&config, &mut layers);
     let odd = check::warnings(&config);
@@ -234,6 +242,27 @@ fn read_and_check(
     config.shown = shown;
     config.warnings = warnings;
     Ok(config)
+}
+
+/// What the profile finds on the node.
+fn look(layers: &mut layers::Layers<'_>, root: &Path) -> Found {
+    let choice = read::profile(layers);
+    survey(&Host::new(root), choice).unwrap_or_else(|Ambiguous(marked)| {
+        let both: Vec<String> = marked
+            .iter()
+            .map(|(profile, mark)| format!("{} ({mark})", profile.title()))
+            .collect();
+        let choices: Vec<String> = marked
+            .iter()
+            .map(|(profile, _)| format!("--profile {profile}"))
+            .collect();
+        layers.refuse(
+            "profile",
+            format!("this node has {}: which of them counts?", both.join(" and ")),
+            format!("say which: {}", choices.join(" or ")),
+        );
+        Found::nothing("several distributions are here")
+    })
 }
 
 /// The file, and who named it.

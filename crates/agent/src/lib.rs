@@ -2,7 +2,8 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | [`config`] | what the operator says: flags, environment, file, defaults |
+//! | [`config`] | what the operator says: flags, environment, file, profile, defaults |
+//! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
 //! | `queue` | where everything that happened waits for the driver |
@@ -34,6 +35,7 @@ mod files;
 pub mod journal;
 mod logging;
 mod own;
+pub mod profile;
 mod queue;
 mod run;
 mod signals;

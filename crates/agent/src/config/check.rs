@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::layers::Layers;
 use super::{Config, Distribution, ServerUrl};
+use crate::profile::Profile;
 
 /// Refuses what cannot be meant. Each rule names the key that is easier to mend.
 pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
@@ -110,12 +111,21 @@ fn etcd(config: &Config, layers: &mut Layers<'_>) {
 
 /// Refuses a configuration that names nobody to begin with.
 pub(crate) fn sources(config: &Config, layers: &mut Layers<'_>) {
+    // Where it is not known whose files count, it is not known what they lack.
+    let unknown = layers.is_refused("profile");
     let named = config.servers.len() + config.endpoints.len() + config.import.len();
-    if named == 0 && config.etcd.is_none() {
+    if !unknown && named == 0 && config.etcd.is_none() {
+        let mut remedy = "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints, import or etcd in the file".to_owned();
+        for missing in &config.profile.missing {
+            remedy.push_str(&format!(
+                "\n    profile {} misses {missing}",
+                config.profile.profile
+            ));
+        }
         layers.refuse(
             "servers",
             "no apiserver is known, and none can be learnt of",
-            "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints, import or etcd in the file",
+            remedy,
         );
     }
 }
@@ -142,6 +152,27 @@ fn listeners(config: &Config, layers: &mut Layers<'_>) {
         |(at, address): (usize, &SocketAddr)| address.port() != 0 && config.listen[..at].contains(address);
     if config.listen.iter().enumerate().any(twice) {
         layers.refuse("listen", "an address is given twice", "give each once");
+    }
+    let taken = config.listen.iter().find_map(|address| {
+        Some((
+            address,
+            config.profile.reserved.iter().find(|own| own.takes(*address))?,
+        ))
+    });
+    if let Some((address, own)) = taken {
+        layers.refuse(
+            "listen",
+            format!(
+                "{address} is taken on this node by {}{}",
+                own.whose,
+                if shares_ports(config) {
+                    ", which would share its connections with us without a word (SO_REUSEPORT)"
+                } else {
+                    ""
+                }
+            ),
+            "leave the key out for the default, or take another port",
+        );
     }
     let remedy = "write the apiserver's own address; jackline would connect to itself";
     if config
@@ -171,9 +202,18 @@ fn listeners(config: &Config, layers: &mut Layers<'_>) {
     }
 }
 
+/// K3s and RKE2 open their ports so that a second listener meets no error.
+fn shares_ports(config: &Config) -> bool {
+    matches!(config.profile.profile, Profile::K3s | Profile::Rke2)
+}
+
 /// What is allowed, but should not go unsaid. Each a sentence.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let profile = config.profile.profile;
+    let missing = config.profile.missing.iter();
+    let mut warnings: Vec<String> = missing
+        .map(|missing| format!("profile {profile} misses {missing}"))
+        .collect();
     for address in config.listen.iter().filter(|address| !address.ip().is_loopback()) {
         warnings.push(format!(
             "listen: {address} can be reached from other machines; jackline forwards whoever connects"

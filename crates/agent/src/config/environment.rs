@@ -21,6 +21,11 @@ pub struct Flags {
     pub socket: Option<PathBuf>,
     /// `--log-level LEVEL`.
     pub log_level: Option<String>,
+    /// `--profile PROFILE`.
+    pub profile: Option<String>,
+    /// Where the profile looks for the node's files: the folder that stands for its `/`. `None`: `/` itself. What is found is told by the
+    /// paths that it has on the node. The configuration file is not looked for under it.
+    pub root: Option<PathBuf>,
 }
 
 impl Flags {
@@ -53,6 +58,7 @@ impl Flags {
             "--log-level",
             self.log_level.iter().cloned().collect(),
         );
+        give("profile", "--profile", self.profile.iter().cloned().collect());
         words
     }
 }

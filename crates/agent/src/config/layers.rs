@@ -1,4 +1,4 @@
-//! Where values come from: flags before `JACKLINE_*` before the file before defaults. Each key is asked for once, by
+//! Where values come from: flags before `JACKLINE_*` before the file before the profile before defaults. Each key is asked for once, by
 //! [`super::read`]; what was asked for is what is known, so an unknown key is one that nobody asked for.
 
 use std::collections::BTreeMap;
@@ -8,6 +8,20 @@ use super::problem::{Origin, PROBLEMS_MAX, Place, Problem};
 use super::tree::{Entry, Node, Tree};
 use super::value::{Value, Wrong, quoted};
 use super::{Environment, Flags};
+use crate::profile::Found;
+
+/// Keys that belong together: where one is given by hand, the profile gives none of them, for two halves of different
+/// origin make no credential.
+const TOGETHER: [&[&str]; 2] = [
+    &[
+        "cluster.ca-file",
+        "cluster.kubeconfig",
+        "cluster.client-certificate",
+        "cluster.client-key",
+        "cluster.token-file",
+    ],
+    &["supervisor.token", "supervisor.token-file"],
+];
 
 /// A value as `config show` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +40,9 @@ pub(crate) struct Layers<'a> {
     environment: &'a Environment,
     path: PathBuf,
     root: Tree,
+    /// What the profile gives: key, word, profile, place.
+    profile: BTreeMap<&'static str, (String, &'static str, String)>,
+    warnings: Vec<String>,
     shown: Vec<Shown>,
     sections: Vec<&'static str>,
     problems: Vec<Problem>,
@@ -38,10 +55,38 @@ impl<'a> Layers<'a> {
             environment,
             path,
             root,
+            profile: BTreeMap::new(),
+            warnings: Vec::new(),
             shown: Vec::new(),
             sections: Vec::new(),
             problems: Vec::new(),
         }
+    }
+
+    /// Puts what the profile found between the file and the defaults.
+    pub(crate) fn take_profile(&mut self, found: &Found) {
+        let by_hand = |key: &&str| self.is_by_hand(key);
+        let spoken_for: Vec<&str> = TOGETHER
+            .into_iter()
+            .filter(|together| together.iter().any(by_hand))
+            .flatten()
+            .copied()
+            .collect();
+        let given = found
+            .values
+            .iter()
+            .filter(|given| !spoken_for.contains(&given.key));
+        let name = found.profile.name();
+        self.profile = given
+            .map(|given| (given.key, (given.word.clone(), name, given.from.clone())))
+            .collect();
+    }
+
+    /// Whether a flag, a variable or the file gives `key`.
+    fn is_by_hand(&self, key: &str) -> bool {
+        self.flags.contains_key(key)
+            || self.environment.word(&variable(key)).is_some()
+            || self.find(key).is_some_and(|tree| tree.node != Node::Null)
     }
 
     /// The value of `key`, or `default`.
@@ -82,7 +127,10 @@ impl<'a> Layers<'a> {
     pub(crate) fn section(&mut self, key: &'static str) -> bool {
         self.sections.push(key);
         let prefix = format!("{}_", variable(key));
-        self.find(key).is_some() || self.environment.names().any(|name| name.starts_with(&prefix))
+        let inside = |given: &&str| given.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        self.find(key).is_some()
+            || self.environment.names().any(|name| name.starts_with(&prefix))
+            || self.profile.keys().any(inside)
     }
 
     /// Where `key` came from, for a problem that shows only when all is read.
@@ -96,9 +144,14 @@ impl<'a> Layers<'a> {
         !matches!(self.origin(key), Origin::Default(_))
     }
 
+    /// Whether something is wrong with `key` already.
+    pub(crate) fn is_refused(&self, key: &str) -> bool {
+        self.problems.iter().any(|problem| problem.key == key)
+    }
+
     /// Records that `key`, wherever it came from, will not do; unless its value could not be read in the first place.
     pub(crate) fn refuse(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        if self.problems.iter().any(|problem| problem.key == key) {
+        if self.is_refused(key) {
             return;
         }
         let origin = self.origin(key);
@@ -108,7 +161,8 @@ impl<'a> Layers<'a> {
     /// Ends the reading: looks for what nobody asked for.
     pub(crate) fn finish(mut self) -> Result<(Vec<Shown>, Vec<String>), Vec<Problem>> {
         self.look_for_unknown_keys();
-        let warnings = self.unknown_variables();
+        let mut warnings = self.unknown_variables();
+        warnings.append(&mut self.warnings);
         if self.problems.is_empty() {
             return Ok((self.shown, warnings));
         }
@@ -117,7 +171,7 @@ impl<'a> Layers<'a> {
         Err(self.problems)
     }
 
-    fn given<V: Value>(&self, key: &'static str) -> Option<(Origin, Result<V, Wrong>)> {
+    fn given<V: Value>(&mut self, key: &'static str) -> Option<(Origin, Result<V, Wrong>)> {
         if let Some((flag, words)) = self.flags.get(key) {
             return Some((Origin::Flag(flag), V::from_word(&words.join(","))));
         }
@@ -125,8 +179,25 @@ impl<'a> Layers<'a> {
         if let Some(word) = self.environment.word(&name) {
             return Some((Origin::Environment(name), V::from_word(word)));
         }
-        let tree = self.find(key).filter(|tree| tree.node != Node::Null)?;
-        Some((Origin::File(self.path.clone(), tree.place), V::from_tree(tree)))
+        if let Some(tree) = self.find(key).filter(|tree| tree.node != Node::Null) {
+            return Some((Origin::File(self.path.clone(), tree.place), V::from_tree(tree)));
+        }
+        self.found(key)
+    }
+
+    /// What the profile gives. Another program's file that makes no sense is told, and no reason to refuse ours.
+    fn found<V: Value>(&mut self, key: &'static str) -> Option<(Origin, Result<V, Wrong>)> {
+        let (word, profile, from) = self.profile.get(key)?;
+        match V::from_word(word) {
+            Ok(value) => Some((Origin::Profile(profile, from.clone()), Ok(value))),
+            Err(wrong) => {
+                self.warnings.push(format!(
+                    "profile {profile}: {key} is not taken from there ({from}): {}; {}",
+                    wrong.what, wrong.remedy
+                ));
+                None
+            }
+        }
     }
 
     fn find(&self, key: &str) -> Option<&Tree> {

@@ -56,6 +56,8 @@ pub enum Origin {
     Environment(String),
     /// The file.
     File(PathBuf, Place),
+    /// The profile of this name found it on the node; the words say where.
+    Profile(&'static str, String),
     /// Nobody gave one: the default. The words say how it is found, where it is no constant.
     Default(&'static str),
 }
@@ -67,7 +69,8 @@ impl Origin {
             Self::Flag(_) => (0, 0, 0),
             Self::Environment(_) => (1, 0, 0),
             Self::File(_, place) => (2, place.line, place.column),
-            Self::Default(_) => (3, 0, 0),
+            Self::Profile(..) => (3, 0, 0),
+            Self::Default(_) => (4, 0, 0),
         }
     }
 
@@ -84,6 +87,7 @@ impl fmt::Display for Origin {
             Self::Environment(name) => f.write_str(name),
             Self::File(path, place) if place.line == 0 => write!(f, "{}", path.display()),
             Self::File(path, place) => write!(f, "{}:{}:{}", path.display(), place.line, place.column),
+            Self::Profile(name, from) => write!(f, "profile {name}: {from}"),
             Self::Default("") => f.write_str("default"),
             Self::Default(words) => write!(f, "default: {words}"),
         }

@@ -10,6 +10,7 @@ use super::{
     ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
     ServerUrl, Supervisor, Timing,
 };
+use crate::profile::{Found, Profile};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,8 +23,17 @@ const JOURNAL_MIN: ByteSize = ByteSize(256 << 10);
 /// … and nobody reads one that is larger.
 const JOURNAL_MAX: ByteSize = ByteSize(4 << 30);
 
-/// Reads all keys. Problems are gathered in `layers`; where there is one, the default stands in.
-pub(crate) fn config(layers: &mut Layers<'_>) -> Config {
+/// Which profile is wanted: read before the others, for it gives them values.
+pub(crate) fn profile(layers: &mut Layers<'_>) -> Profile {
+    layers
+        .derived("profile", "the one whose distribution is found", || {
+            Some(Profile::Auto)
+        })
+        .unwrap_or_default()
+}
+
+/// Reads all other keys. Problems are gathered in `layers`; where there is one, the default stands in.
+pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
     let servers: Vec<ServerUrl> = layers.value("servers", Vec::new());
     let endpoints: Vec<SocketAddr> = layers.value("endpoints", Vec::new());
     let node = node(layers, &servers, &endpoints);
@@ -40,6 +50,7 @@ pub(crate) fn config(layers: &mut Layers<'_>) -> Config {
     let etcd = etcd(layers);
     let kubernetes = kubernetes(layers, &cluster);
     Config {
+        profile,
         node,
         servers,
         endpoints,

@@ -1,10 +1,16 @@
-//! `config show`: the configuration as YAML, each value with where it came from. Secrets were hidden before.
+//! `config show`: what the profile found and why, and the configuration as YAML, each value with where it came from. Secrets
+//! were hidden before.
 
 use std::fmt::Write as _;
 
 use super::{Config, Origin};
 
 impl Config {
+    /// What the profile found, a comment on each line. Nothing, where there was nothing to find.
+    pub fn show_profile(&self) -> String {
+        self.profile.words("## ")
+    }
+
     /// The values that somebody gave, or, with `defaults`, all of them; each with its origin as a comment. It is YAML
     /// that gives the same configuration again, but for secrets.
     pub fn show(&self, defaults: bool) -> String {

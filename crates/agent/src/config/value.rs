@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::problem::Place;
 use super::tree::{Node, Tree};
+use crate::profile::Profile;
 
 pub use address::{MemberUrl, NameServer, ServerUrl};
 pub use measure::ByteSize;
@@ -231,6 +232,10 @@ pub enum LogLevel {
 
 choice!(LogLevel, "error, warn, info, debug or trace",
     "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug, "trace" => Trace);
+
+choice!(Profile, "auto, k3s, rke2, kubeadm, k0s, microk8s or generic",
+    "auto" => Auto, "k3s" => K3s, "rke2" => Rke2, "kubeadm" => Kubeadm, "k0s" => K0s, "microk8s" => Microk8s,
+    "generic" => Generic);
 
 impl<V: Value> Value for Vec<V> {
     const EXPECTED: &'static str = "a list";

@@ -1,0 +1,175 @@
+//! Whom to trust and what to present: the CA, the node's credential, the supervisor's token. Only whether they can be read is
+//! looked at; what they hold is the trust's to read, and is shown by nobody.
+
+use super::Survey;
+use crate::profile::host::Reading;
+use crate::profile::kubeconfig;
+use crate::profile::layout::{Credential, CredentialKind};
+
+/// What stands where a file itself is the value.
+const FOUND: &str = "found there";
+
+impl Survey<'_> {
+    /// The CA and the credential.
+    pub(super) fn trust(&mut self) {
+        let authority = self.authority();
+        let embedded = self.credential();
+        if authority.is_none() && !embedded {
+            let paths: Vec<String> = self
+                .layout
+                .authorities
+                .iter()
+                .map(|path| self.path(path))
+                .collect();
+            let looked = paths.join(" nor ");
+            let looked = if looked.is_empty() {
+                String::new()
+            } else {
+                format!(": neither {looked} can be read")
+            };
+            self.found.missing.push(format!(
+                "the cluster's CA{looked}; without it no server can be verified; give it: cluster.ca-file"
+            ));
+        }
+    }
+
+    fn authority(&mut self) -> Option<()> {
+        let mut paths = self.layout.authorities.iter().map(|path| self.path(path));
+        let path = paths.find(|path| self.readable(path).is_ok())?;
+        self.found.give("cluster.ca-file", path, FOUND);
+        Some(())
+    }
+
+    /// Takes the first credential that is whole. Whether it brings a CA of its own.
+    fn credential(&mut self) -> bool {
+        let mut lacks: Vec<String> = Vec::new();
+        for credential in self.layout.credentials {
+            match self.lack_of(credential) {
+                None => return self.present(credential),
+                Some(lack) => lacks.push(lack),
+            }
+        }
+        // What is there and may not be read is the news; that others are not there is not.
+        let unreadable: Vec<&String> = lacks
+            .iter()
+            .filter(|lack| !lack.ends_with("is not there"))
+            .collect();
+        let told = unreadable.first().copied().or(lacks.first());
+        if let Some(told) = told {
+            let remedy = self.path(self.layout.without_credential);
+            self.found
+                .missing
+                .push(format!("a credential of this node: {told}; {remedy}"));
+        }
+        false
+    }
+
+    /// Why this credential cannot be presented.
+    fn lack_of(&self, credential: &Credential) -> Option<String> {
+        let own: &[&str] = match &credential.kind {
+            CredentialKind::Kubeconfig(path) => &[path],
+            CredentialKind::Certificate(certificate, key) => &[certificate, key],
+        };
+        own.iter()
+            .chain(credential.with)
+            .find_map(|path| self.readable(&self.path(path)).err())
+    }
+
+    fn present(&mut self, credential: &Credential) -> bool {
+        match &credential.kind {
+            CredentialKind::Kubeconfig(path) => {
+                let path = self.path(path);
+                let embedded = match self.host.read(&path).text(&path, |_| {}) {
+                    Some(text) => kubeconfig::server(&text).is_ok_and(|server| server.has_authority),
+                    None => false,
+                };
+                self.found.give("cluster.kubeconfig", path, credential.may);
+                embedded
+            }
+            CredentialKind::Certificate(certificate, key) => {
+                let (certificate, key) = (self.path(certificate), self.path(key));
+                self.found
+                    .give("cluster.client-certificate", certificate, credential.may);
+                self.found.give("cluster.client-key", key, credential.may);
+                false
+            }
+        }
+    }
+
+    /// The section `supervisor`, if the node has what supervisors want to see.
+    pub(super) fn supervisor(&mut self) {
+        let Some(supervisor) = &self.layout.supervisor else {
+            return;
+        };
+        let presents_kubelet = self.found.value("cluster.client-key").is_some_and(|given| {
+            self.layout
+                .credentials
+                .iter()
+                .any(|credential| credential.is_kubelet && credential.may == given.from)
+        });
+        let token = self.token();
+        if let Err(lack) = &token
+            && !presents_kubelet
+        {
+            let remedy = supervisor.without_token;
+            self.found.missing.push(format!(
+                "a token for the supervisors, which are not asked without one: {lack}; {remedy}"
+            ));
+            return;
+        }
+        let why = if token.is_ok() {
+            "for there is a token"
+        } else {
+            "for there is the kubelet's certificate"
+        };
+        self.found
+            .give("supervisor.distribution", supervisor.distribution, why);
+        if let Ok((key, word, from)) = token {
+            self.note_on_token(key, &word);
+            self.found.give(key, word, from);
+        }
+    }
+
+    /// Key, value and place of the token; or in words why there is none.
+    fn token(&self) -> Result<(&'static str, String, String), String> {
+        const FILE: &str = "supervisor.token-file";
+        let Some(supervisor) = &self.layout.supervisor else {
+            return Err("there is no supervisor".to_owned());
+        };
+        let title = self.layout.profile.title();
+        if let Some((_, told)) = self.options.first_of(supervisor.tokens) {
+            return Ok(("supervisor.token", told.value.clone(), told.from.clone()));
+        }
+        let mut lack = format!("{title}'s options tell none");
+        if let Some((_, told)) = self.options.first_of(supervisor.token_files) {
+            match self.readable(&told.value) {
+                Ok(()) => return Ok((FILE, told.value.clone(), told.from.clone())),
+                Err(words) => lack = format!("{words}, which {} names", told.from),
+            }
+        }
+        for file in supervisor.files {
+            let path = self.path(file);
+            match self.host.read(&path) {
+                Reading::Bytes(_) => return Ok((FILE, path, FOUND.to_owned())),
+                Reading::Missing => {}
+                Reading::Unreadable(words) => lack = words,
+            }
+        }
+        Err(lack)
+    }
+
+    /// A bare secret vouches for no CA.
+    fn note_on_token(&mut self, key: &str, word: &str) {
+        let text = match key {
+            "supervisor.token" => word.to_owned(),
+            _ => self.host.read(word).text(word, |_| {}).unwrap_or_default(),
+        };
+        let is_bare = !(text.trim_start().starts_with("K10") && text.contains("::"));
+        if is_bare {
+            self.found.notes.push(
+                "the token is a bare secret: it vouches for no CA, so supervisors are believed by the cluster's CA file alone"
+                    .to_owned(),
+            );
+        }
+    }
+}
