@@ -192,6 +192,7 @@ mod tests {
     fn config(variables: &[(&str, &str)]) -> Config {
         let flags = Flags {
             config: Some(PathBuf::from("/dev/null")),
+            root: Some(PathBuf::from("/nonexistent")),
             ..Flags::default()
         };
         let environment: Environment = variables.iter().copied().collect();

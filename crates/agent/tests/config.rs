@@ -12,12 +12,16 @@ use jackline_agent::config::{
 /// Every file here stands at this path in the snapshots.
 const SHOWN: &str = "/etc/jackline/config.yaml";
 
+/// A node without files: whatever the machine of the tests is, it is none of theirs.
+const NO_NODE: &str = "/nonexistent";
+
 fn load_text(text: &str, flags: Flags, variables: &[(&str, &str)]) -> Result<Config, String> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("config.yaml");
     fs::write(&path, text).expect("written");
     let flags = Flags {
         config: Some(path.clone()),
+        root: Some(NO_NODE.into()),
         ..flags
     };
     let environment: Environment = variables.iter().copied().collect();
@@ -228,6 +232,10 @@ fn only_a_file_that_is_named_must_exist() {
         .to_string();
     assert!(by_variable.starts_with("JACKLINE_CONFIG: "), "{by_variable}");
     if !Path::new(jackline_agent::config::DEFAULT_PATH).exists() {
+        let flags = Flags {
+            root: Some(NO_NODE.into()),
+            ..flags
+        };
         load(&flags, &Environment::default()).expect("the default file may be absent");
     }
 }

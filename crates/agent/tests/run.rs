@@ -26,6 +26,7 @@ fn child_that_is_jackline() {
     };
     let flags = Flags {
         config: Some(config),
+        root: Some("/nonexistent".into()),
         ..Flags::default()
     };
     let config = load(&flags, &Environment::default()).expect("a good configuration");

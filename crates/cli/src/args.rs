@@ -35,8 +35,9 @@ pub(crate) enum Command {
 }
 
 const RUN_EXAMPLES: &str = "\
-Flags come before JACKLINE_* variables, those before the file, that before the
-defaults; `jackline config show` tells which one each value came from.
+Flags come before JACKLINE_* variables, those before the file, that before what
+the profile finds on the node, that before the defaults; `jackline config show`
+tells which one each value came from.
 
 Examples:
   jackline run --server https://10.0.0.1:6443
@@ -53,6 +54,9 @@ pub(crate) struct RunArgs {
     /// The configuration file [default: /etc/jackline/config.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Whose files to look for on this node: auto, k3s, rke2, kubeadm, k0s, microk8s or generic (none) [default: auto]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
     /// A registration address: an apiserver's or supervisor's URL; may be given again
     #[arg(long = "server", value_name = "URL")]
     pub(crate) servers: Vec<String>,
@@ -116,8 +120,11 @@ pub(crate) enum ConfigCommand {
     Check {
         /// The file [default: JACKLINE_CONFIG, else /etc/jackline/config.yaml]
         file: Option<PathBuf>,
+        /// Whose files to look for on this node [default: the file's, else auto]
+        #[arg(long, value_name = "PROFILE")]
+        profile: Option<String>,
     },
-    /// Show each value and where it came from; secrets never.
+    /// Show what the profile found, and each value with where it came from; secrets never.
     #[command(
         after_help = "Examples:\n  jackline config show\n  jackline config show --defaults\n  \
                             jackline config show --config ./jackline.yaml --server https://10.0.0.1:6443"
@@ -126,6 +133,9 @@ pub(crate) enum ConfigCommand {
         /// Show every key, also those that nobody gave a value
         #[arg(long)]
         defaults: bool,
+        /// Look for the node's files under this folder instead of /, as in an image
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
         #[command(flatten)]
         run: RunArgs,
     },

@@ -12,9 +12,10 @@ use crate::output::{complain, out};
 
 pub(crate) fn config(command: ConfigCommand) -> anyhow::Result<Exit> {
     match command {
-        ConfigCommand::Check { file } => check(file),
-        ConfigCommand::Show { defaults, run } => {
-            match load_to_show(&run.into(), &Environment::of_process()) {
+        ConfigCommand::Check { file, profile } => check(file, profile),
+        ConfigCommand::Show { defaults, root, run } => {
+            let flags = Flags { root, ..run.into() };
+            match load_to_show(&flags, &Environment::of_process()) {
                 Ok(config) => {
                     out(&shown(&config, defaults))?;
                     Ok(Exit::Well)
@@ -26,20 +27,28 @@ pub(crate) fn config(command: ConfigCommand) -> anyhow::Result<Exit> {
 }
 
 /// A file that is named is checked by itself; without one, all that `jackline run` would read is.
-fn check(file: Option<PathBuf>) -> anyhow::Result<Exit> {
+fn check(file: Option<PathBuf>, profile: Option<String>) -> anyhow::Result<Exit> {
     let (flags, environment, what) = match file {
         Some(file) => {
             let what = format!("{} is good", file.display());
             (
                 Flags {
                     config: Some(file),
+                    profile,
                     ..Flags::default()
                 },
                 Environment::default(),
                 what,
             )
         }
-        None => (Flags::default(), Environment::of_process(), good_without_a_name()),
+        None => (
+            Flags {
+                profile,
+                ..Flags::default()
+            },
+            Environment::of_process(),
+            good_without_a_name(),
+        ),
     };
     match load(&flags, &environment) {
         Ok(config) => {
@@ -64,11 +73,11 @@ fn good_without_a_name() -> String {
 }
 
 fn shown(config: &Config, defaults: bool) -> String {
-    let text = config.show(defaults);
+    let (found, text) = (config.show_profile(), config.show(defaults));
     if text.is_empty() {
-        return "# nothing is configured; `jackline config show --defaults` shows what holds\n".to_owned();
+        return found + "# nothing is configured; `jackline config show --defaults` shows what holds\n";
     }
-    text
+    found + &text
 }
 
 /// Tells what is wrong, and whether it is the command line or the configuration.
@@ -91,6 +100,8 @@ impl From<RunArgs> for Flags {
             state_dir: args.state_dir,
             socket: args.socket,
             log_level: args.log_level,
+            profile: args.profile,
+            root: None,
         }
     }
 }

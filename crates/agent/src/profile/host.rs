@@ -67,7 +67,7 @@ impl Host {
         if let Some(seen) = self.instead.get(path) {
             return Ok(seen.is_some());
         }
-        let looked = self.entry(path).and_then(|real| fs::symlink_metadata(real));
+        let looked = self.entry(path).and_then(fs::symlink_metadata);
         match looked {
             Ok(_) => Ok(true),
             Err(error) if is_absent(&error) => Ok(false),

@@ -12,12 +12,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 /// Between two looks at something that another process does.
 pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 
-/// `jackline` with nothing in its environment.
+/// `jackline` with nothing in its environment, and looking at nothing of the tester's machine.
 pub(crate) fn jackline<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jackline"));
     command
         .args(arguments)
         .env_clear()
+        // Whatever the tester's machine is, it is none of the tests'.
+        .env("JACKLINE_PROFILE", "generic")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

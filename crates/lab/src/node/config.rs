@@ -50,6 +50,8 @@ impl NodeConfig {
             .iter()
             .map(|server| quoted(&server.to_string()))
             .collect();
+        // The machine that the lab runs on may be a node of another cluster, whose files are none of the lab's.
+        text.push_str("profile: generic\n");
         let _ = writeln!(text, "node: {{ name: {}{} }}", quoted(&self.name), self.on_host());
         let _ = writeln!(text, "servers: [{}]", servers.join(", "));
         if !dns.is_empty() {
