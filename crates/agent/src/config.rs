@@ -231,8 +231,8 @@ fn read_and_check(
         remedy: "mend the line; `jackline config check` tells whether it helped".to_owned(),
     })?;
     let mut layers = layers::Layers::new(flags, environment, path.to_owned(), root);
-    let found = look(&mut layers, flags.root.as_deref().unwrap_or(Path::new("/")));
-    layers.take_profile(&found);
+    let mut found = look(&mut layers, flags.root.as_deref().unwrap_or(Path::new("/")));
+    layers.take_profile(&mut found);
     let mut config = read::config(&mut layers, found);
     sources(&config, &mut layers);
     check::pairs(&config, &mut layers);

@@ -32,7 +32,7 @@ mod words;
 
 use std::fmt;
 
-pub use found::{Found, Reserved, Role};
+pub use found::{Found, Missing, Reserved, Role};
 
 /// Which profile is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

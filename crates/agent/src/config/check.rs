@@ -210,7 +210,7 @@ fn shares_ports(config: &Config) -> bool {
 /// What is allowed, but should not go unsaid. Each a sentence.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let profile = config.profile.profile;
-    let missing = config.profile.missing.iter();
+    let missing = config.profile.missing.iter().filter(|missing| !missing.awaited);
     let mut warnings: Vec<String> = missing
         .map(|missing| format!("profile {profile} misses {missing}"))
         .collect();

@@ -64,8 +64,11 @@ impl<'a> Layers<'a> {
     }
 
     /// Puts what the profile found between the file and the defaults.
-    pub(crate) fn take_profile(&mut self, found: &Found) {
+    pub(crate) fn take_profile(&mut self, found: &mut Found) {
         let by_hand = |key: &&str| self.is_by_hand(key);
+        found
+            .missing
+            .retain(|missing| !missing.instead.iter().any(by_hand));
         let spoken_for: Vec<&str> = TOGETHER
             .into_iter()
             .filter(|together| together.iter().any(by_hand))

@@ -74,6 +74,23 @@ pub(crate) struct Given {
     pub(crate) from: String,
 }
 
+/// Something that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// A sentence that ends in what to do.
+    pub words: String,
+    /// Whether it is looked for again while jackline runs, by those who then tell of it themselves.
+    pub awaited: bool,
+    /// Keys that stand in for it: where one of them is given by hand, nothing is missing.
+    pub(crate) instead: &'static [&'static str],
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
 /// What was found on a node.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -85,8 +102,8 @@ pub struct Found {
     pub role: Option<(Role, String)>,
     /// What was found besides values.
     pub notes: Vec<String>,
-    /// What is missing, each a sentence that ends in what to do.
-    pub missing: Vec<String>,
+    /// What is missing.
+    pub missing: Vec<Missing>,
     /// Ports that must not be listened on.
     pub reserved: Vec<Reserved>,
     pub(crate) values: Vec<Given>,
@@ -116,6 +133,24 @@ impl Found {
             key,
             word: word.into(),
             from: from.into(),
+        });
+    }
+
+    /// Tells that something is missing, unless one of the keys `instead` is given by hand.
+    pub(crate) fn miss(&mut self, instead: &'static [&'static str], words: impl Into<String>) {
+        self.missing.push(Missing {
+            words: words.into(),
+            awaited: false,
+            instead,
+        });
+    }
+
+    /// The same of something that is looked for again and again.
+    pub(crate) fn wait_for(&mut self, instead: &'static [&'static str], words: impl Into<String>) {
+        self.missing.push(Missing {
+            words: words.into(),
+            awaited: true,
+            instead,
         });
     }
 

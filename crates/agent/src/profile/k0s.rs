@@ -80,7 +80,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     supervisor: None,
     import: &[],
     names: &[],
-    addresses: &["spec.api.address"],
+    addresses: &[],
     labels: &["labels", "kubelet-extra-args"],
     ports: &[
         OwnPort {

@@ -169,6 +169,14 @@ pub(crate) const CREDENTIALS: &[Credential] = &[
 /// Also RKE2's. They are opened with SO_REUSEPORT, so that a second listener would silently take half the connections.
 pub(crate) const PORTS: &[OwnPort] = &[
     OwnPort {
+        key: Some("https-listen-port"),
+        port: 6443,
+        less: 0,
+        loopback_only: false,
+        roles: Role::SERVERS,
+        whose: "this server itself",
+    },
+    OwnPort {
         key: Some("lb-server-port"),
         port: 6444,
         less: 0,
@@ -183,14 +191,6 @@ pub(crate) const PORTS: &[OwnPort] = &[
         loopback_only: true,
         roles: Role::ALL,
         whose: "the distribution's own balancer for apiservers",
-    },
-    OwnPort {
-        key: Some("https-listen-port"),
-        port: 6443,
-        less: 0,
-        loopback_only: false,
-        roles: Role::SERVERS,
-        whose: "this server itself",
     },
     OwnPort {
         key: None,

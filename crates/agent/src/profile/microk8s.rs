@@ -71,7 +71,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     supervisor: None,
     import: &[],
     names: &["hostname-override"],
-    addresses: &["node-ip", "advertise-address"],
+    addresses: &["node-ip"],
     labels: &["node-labels"],
     ports: &[OwnPort {
         key: Some("secure-port"),

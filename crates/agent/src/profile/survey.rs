@@ -36,7 +36,7 @@ pub(crate) fn survey(host: &Host, choice: Profile) -> Result<Found, Ambiguous> {
             let mut found = match (marked.pop(), marked.is_empty()) {
                 (None, _) => Found::nothing("nothing of a known distribution is here"),
                 (Some((layout, mark)), true) => {
-                    fill(host, layout, format!("chosen by itself, for {mark} is there"))
+                    fill(host, layout, format!("found, for {mark} is there"), true)
                 }
                 (Some(last), false) => {
                     marked.push(last);
@@ -53,13 +53,14 @@ pub(crate) fn survey(host: &Host, choice: Profile) -> Result<Found, Ambiguous> {
             let why = mark
                 .as_ref()
                 .map_or_else(|| "chosen".to_owned(), |mark| format!("chosen; {mark} is there"));
-            let mut found = fill(host, layout, why);
+            let mut found = fill(host, layout, why, mark.is_some());
             if mark.is_none() {
                 let title = chosen.title();
                 let what = format!(
                     "nothing of {title} is where {title} keeps it; is the profile the right one, and may jackline's user look there?"
                 );
-                found.missing.insert(0, what);
+                found.miss(&[], what);
+                found.missing.rotate_right(1);
             }
             Ok(found)
         }
@@ -81,7 +82,8 @@ fn mark(host: &Host, layout: &Layout, hidden: &mut Vec<String>) -> Option<String
     None
 }
 
-fn fill(host: &Host, layout: &'static Layout, why: String) -> Found {
+/// Fills in the table. `is_here`: something of the distribution is on the node, so that what is not there means something.
+fn fill(host: &Host, layout: &'static Layout, why: String, is_here: bool) -> Found {
     let options = Options::read(host, layout);
     let data = match options.last("data-dir") {
         Some(told) if told.value.starts_with('/') => told.value.trim_end_matches('/').to_owned(),
@@ -97,7 +99,9 @@ fn fill(host: &Host, layout: &'static Layout, why: String) -> Found {
             ..Found::nothing(why)
         },
     };
-    survey.role();
+    if is_here {
+        survey.role();
+    }
     survey.node();
     survey.servers();
     survey.local();
@@ -109,7 +113,9 @@ fn fill(host: &Host, layout: &'static Layout, why: String) -> Found {
     let Survey {
         options, mut found, ..
     } = survey;
-    found.missing.extend(options.problems);
+    for problem in options.problems {
+        found.miss(&[], problem);
+    }
     found
 }
 
@@ -225,6 +231,7 @@ impl Survey<'_> {
         })
     }
 
+    /// Ports that are taken on all addresses come first in the tables.
     fn ports(&mut self) {
         for port in self.layout.ports {
             let (options, role) = (&self.options, &self.found.role);

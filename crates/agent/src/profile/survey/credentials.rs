@@ -6,38 +6,58 @@ use crate::profile::host::Reading;
 use crate::profile::kubeconfig;
 use crate::profile::layout::{Credential, CredentialKind};
 
-/// What stands where a file itself is the value.
+/// What stands where a file itself is the value …
 const FOUND: &str = "found there";
+/// … and where it is the place at which it is expected: the trust looks again and again.
+const AWAITED: &str = "not to be read yet; taken as soon as it is";
+/// What stands in for a CA and a credential that are not found.
+const CLUSTER: &[&str] = &[
+    "cluster.ca-file",
+    "cluster.kubeconfig",
+    "cluster.client-certificate",
+    "cluster.token-file",
+];
+/// And for a token.
+const TOKEN: &[&str] = &["supervisor.token", "supervisor.token-file"];
 
 impl Survey<'_> {
     /// The CA and the credential.
     pub(super) fn trust(&mut self) {
-        let authority = self.authority();
+        let has_authority = self.authority();
         let embedded = self.credential();
-        if authority.is_none() && !embedded {
-            let paths: Vec<String> = self
-                .layout
-                .authorities
-                .iter()
-                .map(|path| self.path(path))
-                .collect();
-            let looked = paths.join(" nor ");
-            let looked = if looked.is_empty() {
-                String::new()
-            } else {
-                format!(": neither {looked} can be read")
-            };
-            self.found.missing.push(format!(
+        if has_authority || embedded {
+            return;
+        }
+        let paths: Vec<String> = self
+            .layout
+            .authorities
+            .iter()
+            .map(|path| self.path(path))
+            .collect();
+        let looked = match paths.as_slice() {
+            [] => String::new(),
+            [only] => format!(": {only} cannot be read"),
+            several => format!(": none of {} can be read", several.join(", ")),
+        };
+        self.found.wait_for(
+            CLUSTER,
+            format!(
                 "the cluster's CA{looked}; without it no server can be verified; give it: cluster.ca-file"
-            ));
+            ),
+        );
+        if let Some(expected) = paths.into_iter().next() {
+            self.found.give("cluster.ca-file", expected, AWAITED);
         }
     }
 
-    fn authority(&mut self) -> Option<()> {
+    fn authority(&mut self) -> bool {
         let mut paths = self.layout.authorities.iter().map(|path| self.path(path));
-        let path = paths.find(|path| self.readable(path).is_ok())?;
-        self.found.give("cluster.ca-file", path, FOUND);
-        Some(())
+        let path = paths.find(|path| self.readable(path).is_ok());
+        let is_found = path.is_some();
+        if let Some(path) = path {
+            self.found.give("cluster.ca-file", path, FOUND);
+        }
+        is_found
     }
 
     /// Takes the first credential that is whole. Whether it brings a CA of its own.
@@ -57,9 +77,14 @@ impl Survey<'_> {
         let told = unreadable.first().copied().or(lacks.first());
         if let Some(told) = told {
             let remedy = self.path(self.layout.without_credential);
-            self.found
-                .missing
-                .push(format!("a credential of this node: {told}; {remedy}"));
+            let words = format!("a credential of this node: {told}; {remedy}");
+            self.found.wait_for(CLUSTER, words);
+        }
+        if let Some(CredentialKind::Kubeconfig(expected)) =
+            self.layout.credentials.first().map(|first| &first.kind)
+        {
+            let expected = self.path(expected);
+            self.found.give("cluster.kubeconfig", expected, AWAITED);
         }
         false
     }
@@ -112,9 +137,9 @@ impl Survey<'_> {
             && !presents_kubelet
         {
             let remedy = supervisor.without_token;
-            self.found.missing.push(format!(
-                "a token for the supervisors, which are not asked without one: {lack}; {remedy}"
-            ));
+            let words =
+                format!("a token for the supervisors, which are not asked without one: {lack}; {remedy}");
+            self.found.miss(TOKEN, words);
             return;
         }
         let why = if token.is_ok() {

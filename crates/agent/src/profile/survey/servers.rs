@@ -14,6 +14,8 @@ use crate::profile::options::flatten;
 
 /// The port of a URL that names none.
 const HTTPS: u16 = 443;
+/// What stands in for registration addresses that are not found.
+const SERVERS: &[&str] = &["servers", "endpoints"];
 /// So many registration addresses are taken from one list.
 const LIST_MAX: usize = 32;
 
@@ -27,9 +29,10 @@ impl Survey<'_> {
                 let server = match read_url(&url) {
                     Ok(server) => server,
                     Err(words) => {
-                        self.found.missing.push(format!(
-                            "a registration address that can be read: in {place} {words}; mend it, or give servers"
-                        ));
+                        self.found.miss(
+                            SERVERS,
+                            format!("a registration address that can be read: in {place} {words}; mend it, or give servers"),
+                        );
                         continue;
                     }
                 };
@@ -79,38 +82,27 @@ impl Survey<'_> {
             }
             ServersFrom::Kubeconfig(path) => {
                 let path = self.path(path);
-                let problems = &mut self.found.missing;
-                let text = self
-                    .host
-                    .read(&path)
-                    .text(&path, |problem| problems.push(problem));
-                let Some(text) = text else {
+                let Some(text) = self.text(&path) else {
                     return Vec::new();
                 };
                 match kubeconfig::server(&text) {
                     Ok(server) => vec![(server.url, path)],
                     Err(words) => {
-                        problems.push(format!(
-                            "the server in {path}: {words}; mend the kubeconfig, or give servers"
-                        ));
+                        let words =
+                            format!("the server in {path}: {words}; mend the kubeconfig, or give servers");
+                        self.found.miss(SERVERS, words);
                         Vec::new()
                     }
                 }
             }
             ServersFrom::List { path, key, port } => {
                 let path = self.path(path);
-                let problems = &mut self.found.missing;
-                let Some(text) = self
-                    .host
-                    .read(&path)
-                    .text(&path, |problem| problems.push(problem))
-                else {
+                let Some(text) = self.text(&path) else {
                     return Vec::new();
                 };
                 let Ok(tree) = parse(&text) else {
-                    problems.push(format!(
-                        "the servers in {path}: it is no YAML; mend it, or give servers"
-                    ));
+                    let words = format!("the servers in {path}: it is no YAML; mend it, or give servers");
+                    self.found.miss(SERVERS, words);
                     return Vec::new();
                 };
                 let mut flat = Vec::new();
@@ -127,6 +119,13 @@ impl Survey<'_> {
                     .collect()
             }
         }
+    }
+
+    fn text(&mut self, path: &str) -> Option<String> {
+        let found = &mut self.found;
+        self.host
+            .read(path)
+            .text(path, |problem| found.miss(SERVERS, problem))
     }
 
     fn port_of(&self, key: &str, default: u16) -> u16 {
@@ -159,9 +158,10 @@ impl Survey<'_> {
                         own,
                         "its own apiserver, whose other addresses no file tells",
                     );
-                    self.found.missing.push(
-                        "the node's address: without it the node's own apiserver is not known among the others; give node.address"
-                            .to_owned(),
+                    self.found.miss(
+                        &["node.address"],
+                        "the node's address: without it the node's own apiserver is not known among the others; \
+                         give node.address",
                     );
                 }
             }
@@ -184,10 +184,9 @@ impl Survey<'_> {
             .any(|key| self.found.value(key).is_some());
         if !known {
             let title = self.layout.profile.title();
-            self.found.missing.push(format!(
-                "an address to begin with: {title}'s files tell none; {}",
-                self.layout.without_server
-            ));
+            let remedy = self.layout.without_server;
+            let words = format!("an address to begin with: {title}'s files tell none; {remedy}");
+            self.found.miss(SERVERS, words);
         }
     }
 
@@ -199,10 +198,13 @@ impl Survey<'_> {
             match self.host.read(&path) {
                 Reading::Bytes(_) => files.push(path),
                 Reading::Missing => {}
-                Reading::Unreadable(words) => self.found.missing.push(format!(
-                    "what {}'s own balancer remembers: {words}; let jackline's user read it",
-                    self.layout.profile.title()
-                )),
+                Reading::Unreadable(words) => {
+                    let title = self.layout.profile.title();
+                    let words = format!(
+                        "what {title}'s own balancer remembers: {words}; let jackline's user read it"
+                    );
+                    self.found.miss(&["import"], words);
+                }
             }
         }
         if !files.is_empty() {
