@@ -224,14 +224,31 @@ fn read_and_check(
 ) -> Result<Config, ConfigError> {
     let (path, origin) = named(flags, environment);
     let text = read_file(path, origin)?;
-    let root = tree::parse(&text).map_err(|(place, words)| Problem {
+    let host = Host::new(flags.root.as_deref().unwrap_or(Path::new("/")));
+    read_text(&host, flags, environment, (path, &text), sources)
+}
+
+/// The configuration that holds on a node with `text` in the file, to be looked at, whatever this process's environment is.
+pub(crate) fn load_on(host: &Host, flags: &Flags, text: &str) -> Result<Config, ConfigError> {
+    let file = (Path::new(DEFAULT_PATH), text);
+    read_text(host, flags, &Environment::default(), file, |_, _| {})
+}
+
+fn read_text(
+    host: &Host,
+    flags: &Flags,
+    environment: &Environment,
+    (path, text): (&Path, &str),
+    sources: fn(&Config, &mut layers::Layers<'_>),
+) -> Result<Config, ConfigError> {
+    let root = tree::parse(text).map_err(|(place, words)| Problem {
         origin: Origin::File(path.to_owned(), place),
         key: String::new(),
         what: format!("this is no YAML that jackline can read: {words}"),
         remedy: "mend the line; `jackline config check` tells whether it helped".to_owned(),
     })?;
     let mut layers = layers::Layers::new(flags, environment, path.to_owned(), root);
-    let mut found = look(&mut layers, flags.root.as_deref().unwrap_or(Path::new("/")));
+    let mut found = look(&mut layers, host);
     layers.take_profile(&mut found);
     let mut config = read::config(&mut layers, found);
     sources(&config, &mut layers);
@@ -245,9 +262,9 @@ fn read_and_check(
 }
 
 /// What the profile finds on the node.
-fn look(layers: &mut layers::Layers<'_>, root: &Path) -> Found {
+fn look(layers: &mut layers::Layers<'_>, host: &Host) -> Found {
     let choice = read::profile(layers);
-    survey(&Host::new(root), choice).unwrap_or_else(|Ambiguous(marked)| {
+    survey(host, choice).unwrap_or_else(|Ambiguous(marked)| {
         let both: Vec<String> = marked
             .iter()
             .map(|(profile, mark)| format!("{} ({mark})", profile.title()))

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what the operator says: flags, environment, file, profile, defaults |
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
+//! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
 //! | `queue` | where everything that happened waits for the driver |
@@ -38,6 +39,7 @@ mod own;
 pub mod profile;
 mod queue;
 mod run;
+pub mod setup;
 mod signals;
 mod state;
 mod view;

@@ -21,12 +21,12 @@ mod generic;
 pub(crate) mod host;
 mod k0s;
 mod k3s;
-mod kubeadm;
+pub(crate) mod kubeadm;
 pub(crate) mod kubeconfig;
 pub(crate) mod layout;
 mod microk8s;
-mod options;
-mod rke2;
+pub(crate) mod options;
+pub(crate) mod rke2;
 pub(crate) mod survey;
 mod words;
 

@@ -29,6 +29,9 @@ pub(crate) enum Command {
     /// Check or show the configuration, without starting anything.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
+    /// Point this node's own programs at jackline, or take that back.
+    #[command(after_help = SETUP_EXAMPLES)]
+    Setup(SetupArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
@@ -141,6 +144,60 @@ pub(crate) enum ConfigCommand {
     },
 }
 
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  jackline setup --print                       what would change, and what to look at before
+  jackline setup --write                       change it; as often as you like
+  jackline setup --write --mode stand-behind   behind the distribution's own balancer
+  jackline setup --undo                        put everything back, byte for byte
+
+No service is restarted: when is yours to say.
+
+Exit status: 0 done, also where there was nothing to do, 1 something is in the
+way and nothing was changed, 64 wrong usage, 78 the configuration is refused.";
+
+/// The arguments of `jackline setup`.
+#[derive(Args, Debug)]
+pub(crate) struct SetupArgs {
+    #[command(flatten)]
+    pub(crate) what: SetupWhat,
+    /// Replace the distribution's own balancer, or stand behind it [default: what suits distribution and role]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) mode: Option<SetupMode>,
+    /// Whose files to look for on this node [default: the configuration file's, else auto]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// A registration address, if the node's files tell none; may be given again
+    #[arg(long = "server", value_name = "URL")]
+    pub(crate) servers: Vec<String>,
+    /// The folder that stands for /, as in an image
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+}
+
+/// Exactly one of them.
+#[derive(Args, Clone, Copy, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SetupWhat {
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Change it
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Take it back
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SetupMode {
+    /// The node's programs connect to jackline alone
+    Replace,
+    /// The distribution's own balancer goes on, and falls back to jackline
+    StandBehind,
+}
+
 const LAB_EXAMPLES: &str = "\
 Examples:
   jackline lab                          the outage that jackline was made for
@@ -204,8 +261,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            7,
-            "jackline, run, status, config, check, show, lab"
+            8,
+            "jackline, run, status, config, check, show, setup, lab"
         );
     }
 }

@@ -8,6 +8,7 @@ mod exit;
 mod lab;
 mod output;
 mod run;
+mod setup;
 mod status;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ fn perform(command: Command) -> Exit {
         Command::Run(args) => Ok(run::run(args)),
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
+        Command::Setup(args) => setup::setup(args),
         Command::Lab(args) => Ok(lab::lab(args)),
     };
     done.unwrap_or_else(|error| {

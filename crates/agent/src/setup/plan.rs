@@ -1,0 +1,187 @@
+//! What is to change on a node, what to look at before, and what to do afterwards; and the page that tells it.
+
+use std::fmt::Write as _;
+
+use super::scene::Scene;
+use super::{Mode, by_hand, kubeadm, rancher};
+use crate::profile::host::Reading;
+use crate::profile::{Found, Profile, Role};
+
+/// One file that is to have other bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) path: String,
+    /// As it was before jackline changed anything; `None`: not there.
+    pub(crate) before: Option<Vec<u8>>,
+    pub(crate) after: Vec<u8>,
+    pub(crate) why: String,
+}
+
+/// What is to change on this node.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    found: Found,
+    /// The mode.
+    pub mode: Mode,
+    /// What of it is in force already.
+    done: bool,
+    pub(crate) changes: Vec<Change>,
+    checks: Vec<String>,
+    pub(crate) afterwards: Vec<String>,
+    by_hand: Vec<String>,
+    /// Why it cannot be written, each a sentence with what to do; empty: it can.
+    pub blocked: Vec<String>,
+    before: crate::profile::host::Host,
+}
+
+/// Makes the plan.
+pub(crate) fn plan(scene: &Scene) -> Plan {
+    let mode = scene.mode.unwrap_or_else(|| usual_mode(&scene.found));
+    let mut plan = Plan {
+        found: scene.found.clone(),
+        mode,
+        done: false,
+        changes: Vec::new(),
+        checks: vec!["jackline runs and is attached: `jackline status` ends with 0".to_owned()],
+        afterwards: Vec::new(),
+        by_hand: Vec::new(),
+        blocked: Vec::new(),
+        before: scene.before.clone(),
+    };
+    match scene.found.profile {
+        Profile::K3s => rancher::k3s(scene, &mut plan),
+        Profile::Rke2 => rancher::rke2(scene, &mut plan),
+        Profile::Kubeadm => kubeadm::kubeadm(scene, &mut plan),
+        Profile::K0s => by_hand::k0s(scene, &mut plan),
+        Profile::Microk8s => by_hand::microk8s(scene, &mut plan),
+        Profile::Generic | Profile::Auto => by_hand::generic(scene, &mut plan),
+    }
+    plan.done = !plan.changes.is_empty()
+        && plan
+            .changes
+            .iter()
+            .all(|change| scene.disk.read(&change.path) == Reading::Bytes(change.after.clone()));
+    plan
+}
+
+fn usual_mode(found: &Found) -> Mode {
+    let is_agent = found.role.as_ref().is_some_and(|(role, _)| *role == Role::Agent);
+    match found.profile {
+        Profile::K3s if !is_agent => Mode::StandBehind,
+        Profile::Rke2 => Mode::StandBehind,
+        _ => Mode::Replace,
+    }
+}
+
+impl Plan {
+    pub(crate) fn profile(&self) -> Profile {
+        self.found.profile
+    }
+
+    /// Has `path` hold these bytes. What holds them already is no change.
+    pub(crate) fn change(&mut self, path: &str, after: Vec<u8>, why: impl Into<String>) {
+        let before = match self.before.read(path) {
+            Reading::Bytes(bytes) => Some(bytes),
+            Reading::Missing => None,
+            Reading::Unreadable(words) => return self.block(format!("{words}; run it as root")),
+        };
+        if before.as_ref() != Some(&after) {
+            self.changes.push(Change {
+                path: path.to_owned(),
+                before,
+                after,
+                why: why.into(),
+            });
+        }
+    }
+
+    /// Something to look at before.
+    pub(crate) fn check(&mut self, words: impl Into<String>) {
+        self.checks.push(words.into());
+    }
+
+    /// Something to do afterwards.
+    pub(crate) fn then(&mut self, words: impl Into<String>) {
+        self.afterwards.push(words.into());
+    }
+
+    /// Something that setup does not do.
+    pub(crate) fn by_hand(&mut self, words: impl Into<String>) {
+        self.by_hand.push(words.into());
+    }
+
+    /// A reason why it cannot be written.
+    pub(crate) fn block(&mut self, words: impl Into<String>) {
+        self.blocked.push(words.into());
+    }
+
+    /// The first thing to do afterwards: what has to be restarted.
+    pub(crate) fn restart(&self) -> Option<&str> {
+        self.afterwards.first().map(String::as_str)
+    }
+
+    /// Whether all of it is in force already.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The page for people.
+    pub fn show(&self) -> String {
+        let mut page = format!("{}mode {}\n", self.found.words(""), self.mode);
+        section(&mut page, "In the way", &self.blocked);
+        section(&mut page, "Look at this before", &self.checks);
+        if !self.changes.is_empty() {
+            page.push_str(if self.done {
+                "\nWhat is changed, and in force\n"
+            } else {
+                "\nWhat changes\n"
+            });
+            self.changes.iter().for_each(|change| change.show(&mut page));
+        }
+        section(&mut page, "To be done by hand", &self.by_hand);
+        section(&mut page, "Afterwards", &self.afterwards);
+        if !self.changes.is_empty() {
+            page.push_str("\nThe way back: `jackline setup --undo`, then the restart from above once more\n");
+        }
+        page
+    }
+}
+
+fn section(page: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "\n{title}");
+    for line in lines {
+        let _ = writeln!(page, "  - {line}");
+    }
+}
+
+impl Change {
+    /// The lines that go and those that come: what is the same at both ends is left out.
+    fn show(&self, page: &mut String) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (before, after) = (
+            self.before.as_deref().map(text).unwrap_or_default(),
+            text(&self.after),
+        );
+        let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+        let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+        let rest = old.len().min(new.len()) - head;
+        let tail = old
+            .iter()
+            .rev()
+            .zip(new.iter().rev())
+            .take(rest)
+            .take_while(|(a, b)| a == b)
+            .count();
+        let new_file = if self.before.is_none() { ", a new file" } else { "" };
+        let _ = writeln!(page, "  {} ({}{new_file})", self.path, self.why);
+        for line in &old[head..old.len() - tail] {
+            let _ = writeln!(page, "    - {line}");
+        }
+        for line in &new[head..new.len() - tail] {
+            let _ = writeln!(page, "    + {line}");
+        }
+    }
+}
