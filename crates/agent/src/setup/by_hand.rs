@@ -23,7 +23,7 @@ pub(crate) fn k0s(scene: &Scene, plan: &mut Plan) {
     plan.by_hand(format!(
         "in it: server: https://{LISTENER}, and under it tls-server-name: kubernetes"
     ));
-    plan.then("systemctl restart k0sworker");
+    plan.restart("systemctl restart k0sworker");
 }
 
 /// MicroK8s.
@@ -41,7 +41,7 @@ pub(crate) fn microk8s(scene: &Scene, plan: &mut Plan) {
     plan.by_hand(format!(
         "in both: server: https://{LISTENER} instead of https://127.0.0.1:16443, and under it tls-server-name: kubernetes"
     ));
-    plan.then("snap restart microk8s.daemon-kubelite");
+    plan.restart("snap restart microk8s.daemon-kubelite");
 }
 
 /// Nothing that is known.

@@ -53,7 +53,7 @@ pub(crate) fn kubeadm(scene: &Scene, plan: &mut Plan) {
     plan.by_hand(
         "`kubeadm upgrade` and `kubeadm init phase kubeconfig` may write the file anew: then `jackline setup --write` once more",
     );
-    plan.then("systemctl restart kubelet");
+    plan.restart("systemctl restart kubelet");
     plan.then("kubectl get node, for this one: it is Ready again after the restart");
 }
 

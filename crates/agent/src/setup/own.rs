@@ -67,7 +67,7 @@ impl Own {
         }
         match &self.text {
             None => {
-                let text = self.text_for(plan, mode, wanted, keep_servers);
+                let text = self.text_for(plan, wanted, keep_servers);
                 plan.change(DEFAULT_PATH, text.into_bytes(), "jackline's own configuration");
                 wanted
             }
@@ -100,10 +100,11 @@ impl Own {
         }
     }
 
-    fn text_for(&self, plan: &Plan, mode: Mode, wanted: SocketAddr, keep_servers: bool) -> String {
+    fn text_for(&self, plan: &Plan, wanted: SocketAddr, keep_servers: bool) -> String {
         let mut text = format!(
-            "# Written by `jackline setup --write --mode {mode}`. What is not here is found on the node: `jackline config show`.\n\
+            "# Written by `jackline setup --write --mode {}`. What is not here is found on the node: `jackline config show`.\n\
              profile: {}\n",
+            plan.mode,
             plan.profile()
         );
         if keep_servers || !self.config.servers.is_empty() {

@@ -27,7 +27,9 @@ pub struct Plan {
     done: bool,
     pub(crate) changes: Vec<Change>,
     checks: Vec<String>,
-    pub(crate) afterwards: Vec<String>,
+    /// What makes the distribution read its files anew.
+    restart: Option<String>,
+    afterwards: Vec<String>,
     by_hand: Vec<String>,
     /// Why it cannot be written, each a sentence with what to do; empty: it can.
     pub blocked: Vec<String>,
@@ -42,7 +44,8 @@ pub(crate) fn plan(scene: &Scene) -> Plan {
         mode,
         done: false,
         changes: Vec::new(),
-        checks: vec!["jackline runs and is attached: `jackline status` ends with 0".to_owned()],
+        checks: Vec::new(),
+        restart: None,
         afterwards: Vec::new(),
         by_hand: Vec::new(),
         blocked: Vec::new(),
@@ -115,9 +118,25 @@ impl Plan {
         self.blocked.push(words.into());
     }
 
-    /// The first thing to do afterwards: what has to be restarted.
-    pub(crate) fn restart(&self) -> Option<&str> {
-        self.afterwards.first().map(String::as_str)
+    /// What makes the distribution read its files anew.
+    pub(crate) fn restart(&mut self, command: impl Into<String>) {
+        self.restart = Some(command.into());
+    }
+
+    /// The same, for the record.
+    pub(crate) fn restarted_by(&self) -> Option<String> {
+        self.restart.clone()
+    }
+
+    /// What is to be done afterwards, in this order.
+    pub(crate) fn afterwards(&self) -> Vec<String> {
+        let restart = self.restart.iter().flat_map(|command| {
+            [
+                "restart jackline, for it reads its configuration at its start; go on when `jackline status` ends with 0".to_owned(),
+                command.clone(),
+            ]
+        });
+        restart.chain(self.afterwards.iter().cloned()).collect()
     }
 
     /// Whether all of it is in force already.
@@ -139,9 +158,9 @@ impl Plan {
             self.changes.iter().for_each(|change| change.show(&mut page));
         }
         section(&mut page, "To be done by hand", &self.by_hand);
-        section(&mut page, "Afterwards", &self.afterwards);
-        if !self.changes.is_empty() {
-            page.push_str("\nThe way back: `jackline setup --undo`, then the restart from above once more\n");
+        section(&mut page, "Afterwards", &self.afterwards());
+        if let Some(restart) = self.restart.as_ref().filter(|_| !self.changes.is_empty()) {
+            let _ = writeln!(page, "\nThe way back: `jackline setup --undo`, then {restart}");
         }
         page
     }

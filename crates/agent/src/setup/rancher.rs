@@ -8,11 +8,17 @@ use crate::profile::host::Reading;
 use crate::profile::options::OWN_OVERLAY;
 use crate::profile::{Profile, Role, rke2};
 
+/// Where it cannot be told.
+const ROLE: &str =
+    "whether this node is a server or an agent cannot be seen: run it as root, or let the node join first";
 const NODE_PASSES: &str = "kubectl get node, for this one: it is Ready again after the restart";
 
-/// K3s: agents and combined servers may be pointed at jackline; servers with split roles need one certain peer.
+/// K3s: agents are pointed at jackline; servers get the name that agents behind jackline ask them for.
 pub(crate) fn k3s(scene: &Scene, plan: &mut Plan) {
     let role = role(scene);
+    if role.is_none() {
+        return plan.block(ROLE);
+    }
     let is_agent = role == Some(Role::Agent);
     if plan.mode == Mode::Replace && !is_agent {
         plan.block(
@@ -20,15 +26,14 @@ pub(crate) fn k3s(scene: &Scene, plan: &mut Plan) {
         );
         return;
     }
-    let overlay = Overlay::of(scene, "/etc/rancher/k3s/config.yaml");
-    overlay.look(scene, plan);
-    let joined = scene.options.last("server").is_some();
-    let repoint = matches!(role, Some(Role::Agent | Role::Server)) && joined;
-    let listener = scene.own.prepare(plan, plan.mode, None, repoint || is_agent);
+    // A server's own programs keep to its apiserver: jackline serves the rest of the node there.
+    let door = if is_agent { plan.mode } else { Mode::Replace };
+    let listener = scene.own.prepare(plan, door, None, is_agent);
     let mut lines = Vec::new();
-    if repoint || is_agent {
+    if is_agent {
         lines.push(format!("server: https://{listener}"));
     }
+    plan.restart(format!("systemctl restart {}", unit(scene, is_agent)));
     if plan.mode == Mode::Replace {
         lines.push("disable-apiserver-lb: true".to_owned());
         plan.check(
@@ -38,12 +43,10 @@ pub(crate) fn k3s(scene: &Scene, plan: &mut Plan) {
     } else {
         name_of_servers(scene, plan, &mut lines, role);
     }
-    if !repoint && !is_agent {
-        plan.by_hand(split_words(role));
+    if !is_agent {
+        plan.by_hand(server_words(role));
     }
-    let unit = unit(scene, is_agent);
-    overlay.write(plan, &lines);
-    plan.then(format!("systemctl restart {unit}"));
+    Overlay::of(scene, "/etc/rancher/k3s/config.yaml").write(scene, plan, &lines);
     plan.then(NODE_PASSES);
 }
 
@@ -56,9 +59,10 @@ pub(crate) fn rke2(scene: &Scene, plan: &mut Plan) {
         return;
     }
     let role = role(scene);
+    if role.is_none() {
+        return plan.block(ROLE);
+    }
     let is_agent = role == Some(Role::Agent);
-    let overlay = Overlay::of(scene, "/etc/rancher/rke2/config.yaml");
-    overlay.look(scene, plan);
     let mut lines = Vec::new();
     if is_agent {
         scene.own.prepare(plan, Mode::StandBehind, Some(API), true);
@@ -71,13 +75,14 @@ pub(crate) fn rke2(scene: &Scene, plan: &mut Plan) {
             ));
         }
     } else {
+        scene.own.prepare(plan, Mode::Replace, None, false);
         plan.by_hand(format!(
             "nothing changes `server` on an RKE2 server: it takes {API} and {SUPERVISOR} on all addresses itself"
         ));
     }
+    plan.restart(format!("systemctl restart {}", unit(scene, is_agent)));
     name_of_servers(scene, plan, &mut lines, role);
-    overlay.write(plan, &lines);
-    plan.then(format!("systemctl restart {}", unit(scene, is_agent)));
+    Overlay::of(scene, "/etc/rancher/rke2/config.yaml").write(scene, plan, &lines);
     plan.then(NODE_PASSES);
 }
 
@@ -95,14 +100,18 @@ fn unit(scene: &Scene, is_agent: bool) -> String {
     }
 }
 
-fn split_words(role: Option<Role>) -> String {
+/// Why a server's own `server` stays as it is.
+fn server_words(role: Option<Role>) -> String {
     match role {
-        Some(Role::Server) => "nothing changes `server`: this server joined nobody, others joined it".to_owned(),
         Some(Role::EtcdOnly | Role::ControlPlaneOnly) => {
-            "nothing changes `server`: with split roles it must lead to a server with etcd, and jackline picks apiservers".to_owned()
+            "nothing changes `server`: with split roles it must lead to a server with etcd, and jackline picks apiservers"
         }
-        Some(Role::Agent) | None => "the role of this node is not known: say in words of K3s's what it is (its unit, its data folder)".to_owned(),
+        _ => {
+            "nothing changes `server`, if there is one: this server's kubelet uses its own apiserver, and a server that is pointed at a \
+             name which its peers' certificates do not have yet would not start"
+        }
     }
+    .to_owned()
 }
 
 /// Standing behind: the servers' certificates must name the address that their clients now dial.
@@ -167,48 +176,48 @@ impl Overlay {
         }
     }
 
-    /// Whether it would be heard.
-    fn look(&self, scene: &Scene, plan: &mut Plan) {
-        if !matches!(scene.before.read(&self.path), Reading::Missing) {
-            plan.block(format!(
-                "{} is there and is not as setup wrote it: take your own words into another overlay and remove it",
-                self.path
-            ));
-        }
-        if let Some(told) = scene.options.last("server").filter(|told| told.by_flag) {
-            plan.block(format!(
-                "{} passes --server, and a flag goes before every overlay: take the flag out of the unit, and put the address \
-                 into an overlay of its own (`server: …` in {}/10-server.yaml)",
-                told.from, self.folder
-            ));
-        }
-        for key in ["server", "disable-apiserver-lb", "tls-san"] {
-            let later = scene
-                .options
-                .last(key)
-                .filter(|told| told.from.starts_with(&self.folder) && told.from > self.path);
-            if let Some(told) = later {
-                plan.block(format!(
-                    "{} is read after {OWN_OVERLAY} and says {key} too: give it a name that sorts before",
-                    told.from
-                ));
-            }
-        }
-    }
-
-    fn write(&self, plan: &mut Plan, lines: &[String]) {
+    /// Has it hold these lines, if it would be heard.
+    fn write(&self, scene: &Scene, plan: &mut Plan, lines: &[String]) {
         if lines.is_empty() {
             return;
         }
+        self.look(scene, plan, lines);
         let mut text = "# Written by `jackline setup`; `jackline setup --undo` takes it back.\n".to_owned();
         for line in lines {
             text.push_str(line);
             text.push('\n');
         }
         plan.change(
-            &self.path.clone(),
+            &self.path,
             text.into_bytes(),
             "read after the operator's own files",
         );
+    }
+
+    fn look(&self, scene: &Scene, plan: &mut Plan, lines: &[String]) {
+        if !matches!(scene.before.read(&self.path), Reading::Missing) {
+            plan.block(format!(
+                "{} is there and is not as setup wrote it: take your own words into another overlay and remove it",
+                self.path
+            ));
+        }
+        for (key, _) in lines.iter().filter_map(|line| line.split_once(':')) {
+            let Some(told) = scene.options.last(key.trim_end_matches('+')) else {
+                continue;
+            };
+            if told.by_flag && !key.ends_with('+') {
+                plan.block(format!(
+                    "{} passes --{key}, and a flag goes before every overlay: take the flag out of the unit, and put what it said into an \
+                     overlay of its own (`{key}: …` in {}/10-{key}.yaml)",
+                    told.from, self.folder
+                ));
+            }
+            if told.from.starts_with(&self.folder) && told.from > self.path {
+                plan.block(format!(
+                    "{} is read after {OWN_OVERLAY} and says {key} too: give it a name that sorts before",
+                    told.from
+                ));
+            }
+        }
     }
 }

@@ -51,7 +51,7 @@ pub fn write(request: &Request) -> Result<Done, SetupError> {
         if let Some(old) = &scene.ledger {
             old.remove(&scene.disk)?;
         }
-        done.afterwards = plan.afterwards;
+        done.afterwards = plan.afterwards();
         return Ok(done);
     }
     let same = scene.ledger.as_ref().is_some_and(|old| {
@@ -72,7 +72,7 @@ pub fn write(request: &Request) -> Result<Done, SetupError> {
         disk::put(&scene.disk, &entry.path, &entry.after, stamp)?;
         done.changed.push(format!("wrote {}", entry.path));
     }
-    done.afterwards = plan.afterwards;
+    done.afterwards = plan.afterwards();
     Ok(done)
 }
 
@@ -112,7 +112,7 @@ fn next_ledger(scene: &Scene, plan: &Plan) -> Result<Ledger, SetupError> {
     Ok(Ledger {
         generation: scene.ledger.as_ref().map_or(1, |old| old.generation + 1),
         mode: plan.mode,
-        afterwards: plan.restart().map(str::to_owned),
+        afterwards: plan.restarted_by(),
         entries,
         folders,
     })
