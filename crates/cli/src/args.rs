@@ -146,10 +146,10 @@ pub(crate) enum ConfigCommand {
 
 const SETUP_EXAMPLES: &str = "\
 Examples:
-  jackline setup --print                       what would change, and what to look at before
-  jackline setup --write                       change it; as often as you like
-  jackline setup --write --mode stand-behind   behind the distribution's own balancer
-  jackline setup --undo                        put everything back, byte for byte
+  jackline setup --print    what would change, and what to look at before
+  jackline setup --write    change it; as often as you like
+  jackline setup --undo     put everything back, byte for byte
+  jackline setup --print --mode stand-behind
 
 No service is restarted: when is yours to say.
 

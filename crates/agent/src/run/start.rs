@@ -198,6 +198,9 @@ fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
 fn tell_start(config: &Config, listen: &[SocketAddr], warnings: &[String], trust: &Trust, saver: &Saver) {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(target: "jackline", version, node = config.node.name, ?listen, "jackline starts");
+    let found = &config.profile;
+    let role = found.role.as_ref().map(|(role, _)| role.to_string());
+    tracing::info!(target: "jackline", profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
     for warning in warnings.iter().chain(&trust.problems()).chain(&saver.view().note) {
         tracing::warn!(target: "jackline", "{warning}");
     }
