@@ -118,6 +118,7 @@ pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
         local: local(config),
         prefer_local: config.node.prefer_local,
         zone: config.node.zone.clone(),
+        port: config.profile.api_port,
         fleet_size: config.fleet_size,
         sources,
         grace: timing.grace,

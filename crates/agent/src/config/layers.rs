@@ -12,7 +12,7 @@ use crate::profile::Found;
 
 /// Keys that belong together: where one is given by hand, the profile gives none of them, for two halves of different
 /// origin make no credential.
-const TOGETHER: [&[&str]; 2] = [
+const TOGETHER: [&[&str]; 3] = [
     &[
         "cluster.ca-file",
         "cluster.kubeconfig",
@@ -21,6 +21,7 @@ const TOGETHER: [&[&str]; 2] = [
         "cluster.token-file",
     ],
     &["supervisor.token", "supervisor.token-file"],
+    &["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"],
 ];
 
 /// A value as `config show` shows it.

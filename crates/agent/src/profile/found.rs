@@ -104,6 +104,8 @@ pub struct Found {
     pub notes: Vec<String>,
     /// What is missing.
     pub missing: Vec<Missing>,
+    /// Where apiservers listen, as far as this node tells (M7): the port of addresses that are told without one.
+    pub api_port: Option<u16>,
     /// Ports that must not be listened on.
     pub reserved: Vec<Reserved>,
     pub(crate) values: Vec<Given>,
@@ -118,6 +120,7 @@ impl Found {
             role: None,
             notes: Vec::new(),
             missing: Vec::new(),
+            api_port: None,
             reserved: Vec::new(),
             values: Vec::new(),
         }

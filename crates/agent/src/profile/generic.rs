@@ -18,6 +18,7 @@ pub(crate) const LAYOUT: Layout = Layout {
     without_server: "",
     local: None,
     supervisor: None,
+    etcd: None,
     import: &[],
     names: &[],
     addresses: &[],

@@ -1,7 +1,7 @@
 //! k0s: one data folder, units that say whether this is a controller or a worker. Data for [`super::survey`].
 
 use super::layout::{
-    Credential, CredentialKind, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, When,
+    Credential, CredentialKind, Etcd, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, When,
 };
 use super::{Profile, Role};
 
@@ -78,6 +78,14 @@ pub(crate) const LAYOUT: Layout = Layout {
         port: 6443,
     }),
     supervisor: None,
+    etcd: Some(Etcd {
+        mark: "{data}/etcd",
+        authority: "{data}/pki/etcd/ca.crt",
+        clients: &[(
+            "{data}/pki/apiserver-etcd-client.crt",
+            "{data}/pki/apiserver-etcd-client.key",
+        )],
+    }),
     import: &[],
     names: &[],
     addresses: &[],

@@ -1,7 +1,8 @@
 //! K3s: where it keeps what a balancer needs. Data for [`super::survey`]; nothing is done here.
 
 use super::layout::{
-    Credential, CredentialKind, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, Supervisor, When,
+    Credential, CredentialKind, Etcd, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, Supervisor,
+    When,
 };
 use super::{Profile, Role};
 
@@ -122,6 +123,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         ],
         without_token: "write the node's join token into a file and name it: supervisor.token-file",
     }),
+    etcd: Some(ETCD),
     // k3s-etcd-server-load-balancer.json holds etcd's addresses: they say nothing about an apiserver.
     import: &[
         "{data}/agent/etc/k3s-agent-load-balancer.json",
@@ -133,6 +135,16 @@ pub(crate) const LAYOUT: Layout = Layout {
     ports: PORTS,
     // One port carries the API and the supervisor.
     services: &[],
+};
+
+/// Also RKE2's. Certificates are made for every datastore; the folder is there only with etcd.
+pub(crate) const ETCD: Etcd = Etcd {
+    mark: "{data}/server/db/etcd",
+    authority: "{data}/server/tls/etcd/server-ca.crt",
+    clients: &[(
+        "{data}/server/tls/etcd/client.crt",
+        "{data}/server/tls/etcd/client.key",
+    )],
 };
 
 /// Also RKE2's, which keeps them at the same places of its own folder.

@@ -2,7 +2,7 @@
 //! plane. Data for [`super::survey`]. `admin.conf` may do everything and is never presented; only its server is read.
 
 use super::layout::{
-    Credential, CredentialKind, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, When,
+    Credential, CredentialKind, Etcd, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, When,
 };
 use super::{Profile, Role};
 
@@ -77,6 +77,20 @@ pub(crate) const LAYOUT: Layout = Layout {
         port: 6443,
     }),
     supervisor: None,
+    etcd: Some(Etcd {
+        mark: ETCD_POD,
+        authority: "/etc/kubernetes/pki/etcd/ca.crt",
+        clients: &[
+            (
+                "/etc/kubernetes/pki/apiserver-etcd-client.crt",
+                "/etc/kubernetes/pki/apiserver-etcd-client.key",
+            ),
+            (
+                "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
+                "/etc/kubernetes/pki/etcd/healthcheck-client.key",
+            ),
+        ],
+    }),
     import: &[],
     names: &["hostname-override"],
     addresses: &["node-ip"],

@@ -36,6 +36,8 @@ pub(crate) struct Layout {
     pub(crate) local: Option<Local>,
     /// The supervisor, where the distribution has one.
     pub(crate) supervisor: Option<Supervisor>,
+    /// etcd, on roles that have a member of it.
+    pub(crate) etcd: Option<Etcd>,
     /// State files of the distribution's own balancer.
     pub(crate) import: &'static [&'static str],
     /// Options that tell the node's name …
@@ -170,6 +172,16 @@ pub(crate) struct Supervisor {
     pub(crate) files: &'static [&'static str],
     /// What to do where there is none.
     pub(crate) without_token: &'static str,
+}
+
+/// The node's own member of etcd.
+pub(crate) struct Etcd {
+    /// What is there only where there is a member.
+    pub(crate) mark: &'static str,
+    /// etcd's own CA.
+    pub(crate) authority: &'static str,
+    /// Certificates that it takes, each with its key.
+    pub(crate) clients: &'static [(&'static str, &'static str)],
 }
 
 /// A port that is the distribution's own.

@@ -69,6 +69,8 @@ pub(crate) const LAYOUT: Layout = Layout {
         port: API,
     }),
     supervisor: None,
+    // Its datastore is dqlite.
+    etcd: None,
     import: &[],
     names: &["hostname-override"],
     addresses: &["node-ip"],

@@ -1,6 +1,6 @@
 //! RKE2: K3s's layout in a folder of its own, with the supervisor on a port of its own. Data for [`super::survey`].
 
-use super::k3s::{CREDENTIALS, PORTS};
+use super::k3s::{CREDENTIALS, ETCD, PORTS};
 use super::layout::{Layout, Local, OptionsFrom, RoleRule, ServersFrom, Service, Supervisor, When};
 use super::{Profile, Role};
 
@@ -127,6 +127,7 @@ pub(crate) const LAYOUT: Layout = Layout {
         ],
         without_token: "write the node's join token into a file and name it: supervisor.token-file",
     }),
+    etcd: Some(ETCD),
     import: &[
         "{data}/agent/etc/rke2-api-server-agent-load-balancer.json",
         "{data}/agent/etc/rke2-agent-load-balancer.json",

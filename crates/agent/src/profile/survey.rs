@@ -108,6 +108,7 @@ fn fill(host: &Host, layout: &'static Layout, why: String, is_here: bool) -> Fou
     survey.import();
     survey.trust();
     survey.supervisor();
+    survey.etcd();
     survey.ports();
     survey.services();
     let Survey {

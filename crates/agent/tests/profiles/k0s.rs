@@ -38,6 +38,14 @@ fn a_controller_without_a_worker_has_no_credential_of_a_node() {
         ),
     ]);
     tree.files("/var/lib/k0s/pki", &["ca.crt", "ca.key", "admin.conf"]);
+    tree.files(
+        "/var/lib/k0s/pki",
+        &[
+            "apiserver-etcd-client.crt",
+            "apiserver-etcd-client.key",
+            "etcd/ca.crt",
+        ],
+    );
     tree.folder("/var/lib/k0s/etcd/member");
     insta::assert_snapshot!(tree.show());
 }

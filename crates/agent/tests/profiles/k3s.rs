@@ -99,6 +99,10 @@ pub(crate) fn server(config: &str) -> Tree {
         &format!("{DATA}/server/tls/etcd"),
         &["client.crt", "client.key", "server-ca.crt", "peer-ca.crt"],
     );
+    // The folder is there only with etcd.
+    if !config.contains("disable-etcd") {
+        tree.folder(&format!("{DATA}/server/db/etcd/member"));
+    }
     agent_files(&tree, DATA);
     tree
 }

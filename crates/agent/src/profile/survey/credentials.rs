@@ -2,6 +2,7 @@
 //! looked at; what they hold is the trust's to read, and is shown by nobody.
 
 use super::Survey;
+use crate::profile::found::Role;
 use crate::profile::host::Reading;
 use crate::profile::kubeconfig;
 use crate::profile::layout::{Credential, CredentialKind};
@@ -17,6 +18,8 @@ const CLUSTER: &[&str] = &[
     "cluster.client-certificate",
     "cluster.token-file",
 ];
+/// And for etcd's.
+const ETCD: &[&str] = &["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"];
 /// And for a token.
 const TOKEN: &[&str] = &["supervisor.token", "supervisor.token-file"];
 
@@ -155,6 +158,39 @@ impl Survey<'_> {
         }
     }
 
+    /// The section `etcd`, where there is a member on this node and all that it wants to see can be read.
+    pub(super) fn etcd(&mut self) {
+        let Some(etcd) = &self.layout.etcd else {
+            return;
+        };
+        if !self.role_is(|role| matches!(role, Role::Server | Role::EtcdOnly))
+            || self.host.is_there(&self.path(etcd.mark)) != Ok(true)
+        {
+            return;
+        }
+        let readable = |path: &str| self.readable(&self.path(path));
+        let client = etcd.clients.iter().map(|(certificate, key)| {
+            readable(certificate)?;
+            readable(key)?;
+            Ok((self.path(certificate), self.path(key)))
+        });
+        let first = client
+            .reduce(|first: Result<_, String>, next| first.or(next))
+            .unwrap_or_else(|| Err("no certificate is known".to_owned()));
+        match readable(etcd.authority).and(first) {
+            Ok((certificate, key)) => {
+                let authority = self.path(etcd.authority);
+                self.found.give("etcd.ca-file", authority, FOUND);
+                self.found.give("etcd.client-certificate", certificate, FOUND);
+                self.found.give("etcd.client-key", key, FOUND);
+            }
+            Err(lack) => self.found.miss(
+                ETCD,
+                format!("what this node's etcd wants to see, which is not asked without it: {lack}; let jackline's user read it"),
+            ),
+        }
+    }
+
     /// Key, value and place of the token; or in words why there is none.
     fn token(&self) -> Result<(&'static str, String, String), String> {
         const FILE: &str = "supervisor.token-file";
@@ -196,5 +232,58 @@ impl Survey<'_> {
                     .to_owned(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use crate::profile::Profile;
+    use crate::profile::host::Host;
+    use crate::profile::survey::survey;
+
+    fn etcd_on(root: &Path) -> (Vec<(&'static str, String)>, bool) {
+        let found = survey(&Host::new(root), Profile::Auto).expect("one distribution");
+        let values = found.values.iter().filter(|given| given.key.starts_with("etcd."));
+        let misses = found
+            .missing
+            .iter()
+            .any(|missing| missing.words.contains("etcd wants to see"));
+        (
+            values.map(|given| (given.key, given.word.clone())).collect(),
+            misses,
+        )
+    }
+
+    #[test]
+    fn etcd_is_asked_where_there_is_a_member_and_its_files_can_be_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |path: &str| {
+            let real = dir.path().join(path);
+            fs::create_dir_all(real.parent().expect("a parent")).expect("folders");
+            fs::write(real, "").expect("a file");
+        };
+        write("etc/kubernetes/manifests/kube-apiserver.yaml");
+        write("etc/kubernetes/pki/etcd/ca.crt");
+        write("etc/kubernetes/pki/etcd/healthcheck-client.crt");
+        assert_eq!(etcd_on(dir.path()), (Vec::new(), false), "etcd is elsewhere");
+        write("etc/kubernetes/manifests/etcd.yaml");
+        assert_eq!(etcd_on(dir.path()), (Vec::new(), true), "a key is missing");
+        write("etc/kubernetes/pki/etcd/healthcheck-client.key");
+        let wanted = [
+            ("etcd.ca-file", "/etc/kubernetes/pki/etcd/ca.crt"),
+            (
+                "etcd.client-certificate",
+                "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
+            ),
+            (
+                "etcd.client-key",
+                "/etc/kubernetes/pki/etcd/healthcheck-client.key",
+            ),
+        ];
+        let wanted: Vec<(&str, String)> = wanted.map(|(key, word)| (key, word.to_owned())).into();
+        assert_eq!(etcd_on(dir.path()), (wanted, false));
     }
 }

@@ -139,6 +139,8 @@ impl Survey<'_> {
             return self.lack_of_servers();
         };
         let port = self.port_of(local.port_key, local.port);
+        // An agent's files do not tell how servers are set up.
+        self.found.api_port = self.role_is(|role| Role::SERVERS.contains(&role)).then_some(port);
         if self.role_is(Role::has_api) {
             self.found
                 .give("node.prefer-local", "true", "it has an apiserver of its own");
