@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// The words of the core that the schema uses as they are.
 pub use jackline_core::{
-    Administration, Capability, Class, Depth, Health, Mode, NodeState, SourceKind, SourceState, Standing,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState, Standing,
 };
 
 /// The node, and all that it knows, at one moment.
@@ -33,6 +33,8 @@ pub struct Status {
     pub since: Time,
     /// Why, in words (H9).
     pub state_reason: String,
+    /// The node's zone, configured or told by its own Node (S1).
+    pub zone: Option<String>,
     /// Whether certificates can be judged (H8).
     pub trust: Trust,
     /// Where clients are accepted.
@@ -83,6 +85,9 @@ pub struct Endpoint {
     pub health_since: Time,
     /// What the operator says.
     pub administration: Administration,
+    /// Who drains it: this node's operator, or one of the cluster for the whole fleet (D2).
+    #[serde(default)]
+    pub drained_by: Vec<Drainer>,
     /// Why it stands where it stands, in words (H9).
     pub reason: String,
     /// Its class in the order of choice (S1).

@@ -23,6 +23,8 @@ pub(crate) struct Endpoint {
     pub(crate) probing: Probing,
     /// The operator's drain: none, or when it ends (`Until::Undrained`: when taken back).
     pub(crate) drain: Option<Until>,
+    /// The fleet's drain names it.
+    pub(crate) fleet_drain: Option<Onset>,
     pub(crate) traffic: Traffic,
 }
 
@@ -31,6 +33,13 @@ pub(crate) struct Endpoint {
 pub(crate) enum Until {
     Time(Timestamp),
     Undrained,
+}
+
+/// From when on the fleet's drain is heeded (R5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Onset {
+    At(Timestamp),
+    Now,
 }
 
 /// What the sources say (family M).
@@ -217,6 +226,7 @@ impl Endpoint {
             judgement: Judgement::new(now),
             probing: Probing::default(),
             drain: None,
+            fleet_drain: None,
             traffic: Traffic::default(),
         }
     }

@@ -70,8 +70,8 @@ impl Policy {
         let (addresses, dropped) = self.addresses(&report);
         let empty = addresses.is_empty() && report.nodes.is_empty();
         let newer = order >= source.order;
-        // M6: an answer that nobody verified adds, and takes nothing away.
-        let whole = newer && !empty && (report.verified || !kind.needs_server());
+        // M6: an answer that nobody verified, or that tells a part, adds, and takes nothing away.
+        let whole = newer && !empty && !report.partial && (report.verified || !kind.needs_server());
         let mut note = report.note.clone();
         if dropped > 0 {
             note = format!(
@@ -82,7 +82,17 @@ impl Policy {
         self.source_answered(id, order, &report, empty, note, actions);
         if kind == SourceKind::Nodes {
             self.take_nodes(&report.nodes, whole);
+            if newer && report.verified {
+                for node in &report.nodes {
+                    self.learn_zone(node, actions);
+                }
+            }
             return;
+        }
+        if let (SourceKind::Kubernetes, true, Some(draining)) =
+            (kind, newer && report.verified, &report.draining)
+        {
+            self.take_fleet_drains(draining);
         }
         let before = self
             .source(id)

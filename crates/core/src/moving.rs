@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
-use crate::endpoint::{Cause, Endpoint, Until, Weight};
+use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending, LocalFault};
 use crate::health::{SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
@@ -217,7 +217,7 @@ impl Policy {
         if judgement.api == Capability::No {
             return Some(Cause::NoApi);
         }
-        if endpoint.drain.is_some() {
+        if endpoint.is_draining() {
             return Some(Cause::Drain);
         }
         match judgement.health {
@@ -263,57 +263,11 @@ impl Policy {
         let first = self.ordered().first().copied().filter(|first| {
             self.endpoints
                 .get(first)
-                .is_some_and(|e| e.is_ready() && !e.is_suspected() && e.drain.is_none())
+                .is_some_and(|e| e.is_ready() && !e.is_suspected() && !e.is_draining())
         });
         let same = self.settling.map(|(address, _)| address) == first;
         if !same {
             self.settling = first.map(|first| (first, self.now));
-        }
-    }
-
-    // --- drains (D2) ---
-
-    pub(crate) fn start_drain(
-        &mut self,
-        address: SocketAddr,
-        duration: Option<Duration>,
-        actions: &mut Vec<Action>,
-    ) {
-        let until = duration.map_or(Until::Undrained, |duration| Until::Time(self.now + duration));
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        endpoint.drain = Some(until);
-        self.changed = true;
-        self.announce_endpoint(
-            address,
-            Level::Info,
-            "draining: asked by an operator".to_string(),
-            actions,
-        );
-    }
-
-    pub(crate) fn end_drain(&mut self, address: SocketAddr, why: &str, actions: &mut Vec<Action>) {
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        if endpoint.drain.take().is_some() {
-            self.changed = true;
-            self.announce_endpoint(address, Level::Info, format!("enabled again: {why}"), actions);
-        }
-    }
-
-    /// A drain ends by itself.
-    pub(crate) fn end_drains(&mut self, actions: &mut Vec<Action>) {
-        let now: Timestamp = self.now;
-        let over: Vec<SocketAddr> = self
-            .endpoints
-            .iter()
-            .filter(|(_, endpoint)| matches!(endpoint.drain, Some(Until::Time(until)) if until <= now))
-            .map(|(&address, _)| address)
-            .collect();
-        for address in over {
-            self.end_drain(address, "the drain's time is over", actions);
         }
     }
 }

@@ -99,6 +99,9 @@ impl Policy {
         source.last_report = Some(now);
         if newer {
             self.take_node(name, node);
+            if let Some(node) = node.filter(|node| node.name == name) {
+                self.learn_zone(node, actions);
+            }
         }
         self.changed = true;
         if recovered {
@@ -247,7 +250,7 @@ impl Policy {
         let isolated = self.is_isolated();
         let useful = |address: &SocketAddr| {
             self.endpoints.get(address).is_some_and(|endpoint| {
-                let class = crate::selection::class_of(endpoint, endpoint.membership.standing);
+                let class = self.class(*address, endpoint, endpoint.membership.standing);
                 // H6: an etcd-only server is precious to a supervisor source, useless to an API source.
                 class != Class::Impostor
                     && (kind == SourceKind::Supervisor || class != Class::NoApi)
@@ -279,6 +282,9 @@ impl Policy {
             .sources
             .iter()
             .any(|source| source.kind == SourceKind::Nodes && source.last_report.is_some());
+        if let (true, Some(own)) = (listed_before, self.own_node_question(turn)) {
+            return own;
+        }
         let name = |endpoint: &Endpoint| endpoint.membership.node.clone();
         let left: Vec<String> = self
             .endpoints

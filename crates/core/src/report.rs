@@ -22,6 +22,13 @@ pub struct Report {
     pub answered_by: Option<SocketAddr>,
     /// Whether the answering server was verified against the cluster's CA. An unverified answer only adds (M6).
     pub verified: bool,
+    /// It tells a part only, for the credential may read no more: it adds, and takes nothing away (M6).
+    #[serde(default)]
+    pub partial: bool,
+    /// Servers that are drained for the whole fleet, all of them ([`crate::SourceKind::Kubernetes`] only); `None`: not read,
+    /// which changes nothing (M2).
+    #[serde(default)]
+    pub draining: Option<Vec<FleetDrain>>,
     /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
     pub note: String,
 }
@@ -60,7 +67,18 @@ impl From<SocketAddr> for Listing {
     }
 }
 
-/// One control-plane Node in a report.
+/// A server that is drained for the whole fleet (D2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FleetDrain {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port; `None`: every endpoint at this address.
+    pub port: Option<u16>,
+    /// For how long from now; `None`: for as long as it is named.
+    pub lasts: Option<Duration>,
+}
+
+/// One control-plane Node, or the own one, in a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeListing {
     /// `metadata.name`.

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub state_reason: String,
     /// Whether certificates can be judged.
     pub trust: Trust,
+    /// The node's own zone: configured, or told by its own Node.
+    pub zone: Option<String>,
     /// Every known endpoint, best first (S1, S2).
     pub endpoints: Vec<EndpointView>,
     /// Every source, in the order of the settings.
@@ -101,6 +103,16 @@ pub enum Administration {
     Draining,
 }
 
+/// Who drains an endpoint (D2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drainer {
+    /// This node's operator.
+    Operator,
+    /// An operator of the cluster, for all nodes: the annotation `jackline.dev/drain`.
+    Fleet,
+}
+
 /// Whether an endpoint can do something (H6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +136,8 @@ pub struct EndpointView {
     pub health: Health,
     /// What the operator says.
     pub administration: Administration,
+    /// Who drains it; empty: nobody.
+    pub drained_by: Vec<Drainer>,
     /// Why it stands where it stands, in words (H9).
     pub reason: String,
     /// Since when health is what it is.
@@ -166,7 +180,7 @@ pub enum Class {
     Unknown,
     /// Not ready.
     NotReady,
-    /// Would be one of the above, but the operator drains it.
+    /// Would be one of the above, but an operator drains it while another endpoint is ready.
     Draining,
     /// Archived.
     Archived,

@@ -1,5 +1,7 @@
 //! The core, played in virtual time: a family of rules a file.
 
+#[path = "core/administration.rs"]
+mod administration;
 #[path = "core/determinism.rs"]
 mod determinism;
 #[path = "core/health.rs"]

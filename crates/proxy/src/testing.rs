@@ -15,6 +15,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> EndpointView {
         standing: Standing::Listed,
         health: Health::Ready,
         administration: Administration::Enabled,
+        drained_by: Vec::new(),
         reason: String::new(),
         health_since: Timestamp::ZERO,
         suspected: false,
@@ -39,6 +40,7 @@ pub(crate) fn snapshot(endpoints: Vec<EndpointView>) -> Snapshot {
         state_since: Timestamp::ZERO,
         state_reason: String::new(),
         trust: Trust::Held,
+        zone: None,
         endpoints,
         sources: Vec::new(),
     }

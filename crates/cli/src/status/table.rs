@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use jackline_agent::status::{
-    Administration, Depth, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
+    Administration, Depth, Drainer, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
     TrustState, word,
 };
 
@@ -124,7 +124,11 @@ fn endpoints(status: &Status) -> String {
 fn facts(endpoint: &Endpoint, status: &Status) -> String {
     let mut facts = Vec::new();
     if endpoint.administration == Administration::Draining {
-        facts.push("draining at an operator's request".to_owned());
+        facts.push(match endpoint.drained_by.as_slice() {
+            [Drainer::Fleet] => "draining for the whole fleet (jackline.dev/drain)".to_owned(),
+            [_, _, ..] => "draining at an operator's request, and for the whole fleet".to_owned(),
+            _ => "draining at an operator's request".to_owned(),
+        });
     }
     if endpoint.suspected {
         facts.push("suspected, being tested".to_owned());

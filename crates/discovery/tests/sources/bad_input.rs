@@ -298,5 +298,9 @@ async fn ends_at_the_deadline(begun: &'static str) {
         );
         assert_eq!(failure.tried.len(), 1, "it is told who was silent");
     }
-    assert_eq!(server.seen().len(), 3, "each did ask");
+    assert_eq!(
+        server.seen().len(),
+        4,
+        "each did ask, the Endpoints source for slices and for the fleet's drain"
+    );
 }

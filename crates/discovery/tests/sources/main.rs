@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod dns;
+mod drain;
 mod files;
 mod kubernetes;
 mod nodes;

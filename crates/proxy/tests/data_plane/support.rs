@@ -172,6 +172,7 @@ pub(crate) fn snapshot(endpoints: &[SocketAddr]) -> Snapshot {
         state_since: Timestamp::ZERO,
         state_reason: String::new(),
         trust: Trust::Held,
+        zone: None,
         endpoints: endpoints.iter().map(|address| view(*address)).collect(),
         sources: Vec::new(),
     }
@@ -183,6 +184,7 @@ fn view(address: SocketAddr) -> EndpointView {
         standing: Standing::Listed,
         health: Health::Ready,
         administration: Administration::Enabled,
+        drained_by: Vec::new(),
         reason: String::new(),
         health_since: Timestamp::ZERO,
         suspected: false,
