@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, ImportConfig, RegistrationAddress, RegistrationConfig,
-    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    Distribution as DiscoveryDistribution, ImportConfig, NodesConfig, RegistrationAddress,
+    RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
@@ -43,7 +43,8 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         all.push(("kubernetes".to_owned(), SourceConfig::Kubernetes));
     }
     if config.kubernetes.nodes {
-        all.push(("nodes".to_owned(), SourceConfig::Nodes));
+        let own = Some(config.node.name.clone());
+        all.push(("nodes".to_owned(), SourceConfig::Nodes(NodesConfig { own })));
     }
     all.extend(config.import.iter().map(|file| import(file)));
     let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
@@ -103,6 +104,7 @@ pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
         local: local(config),
         prefer_local: config.node.prefer_local,
         zone: config.node.zone.clone(),
+        node_name: Some(config.node.name.clone()),
         fleet_size: config.fleet_size,
         sources,
         grace: timing.grace,

@@ -29,8 +29,8 @@ pub enum SourceConfig {
     Supervisor(SupervisorConfig),
     /// EndpointSlices, or Endpoints, of `default/kubernetes`.
     Kubernetes,
-    /// Control-plane Nodes (M3a).
-    Nodes,
+    /// Control-plane Nodes (M3a), and the own one.
+    Nodes(NodesConfig),
     /// State files of K3s's and RKE2's own balancer (P4).
     Import(ImportConfig),
 }
@@ -43,7 +43,7 @@ impl SourceConfig {
             Self::Registration(_) => SourceKind::Registration,
             Self::Supervisor(_) => SourceKind::Supervisor,
             Self::Kubernetes => SourceKind::Kubernetes,
-            Self::Nodes => SourceKind::Nodes,
+            Self::Nodes(_) => SourceKind::Nodes,
             Self::Import(_) => SourceKind::Import,
         }
     }
@@ -102,6 +102,13 @@ impl fmt::Debug for TokenOrigin {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
+}
+
+/// Control-plane Nodes, and the own one.
+#[derive(Clone, Debug, Default)]
+pub struct NodesConfig {
+    /// The own Node's name: it tells the zone (S1). `None`, or what no Node can be called: it is not asked for.
+    pub own: Option<String>,
 }
 
 /// State files of K3s's and RKE2's own balancer (P4).

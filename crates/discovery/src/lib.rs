@@ -34,7 +34,7 @@ mod static_list;
 mod supervisor;
 
 pub use config::{
-    AddressError, Config, Distribution, ImportConfig, RegistrationAddress, RegistrationConfig, SourceConfig,
-    StaticConfig, SupervisorConfig, TokenOrigin,
+    AddressError, Config, Distribution, ImportConfig, NodesConfig, RegistrationAddress, RegistrationConfig,
+    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 pub use discovery::Discovery;

@@ -45,7 +45,7 @@ impl Source {
             SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
-            SourceConfig::Nodes => Self::Nodes(Nodes::new(trust)),
+            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
         }
     }
