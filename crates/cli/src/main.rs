@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod lab;
 mod output;
+mod rbac;
 mod run;
 mod status;
 
@@ -32,6 +33,7 @@ fn perform(command: Command) -> Exit {
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
         Command::Lab(args) => Ok(lab::lab(args)),
+        Command::Rbac(args) => rbac::rbac(&args),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("jackline: {error:#}"));

@@ -54,13 +54,14 @@ async fn help_and_version_are_answers() {
         (ended.code, ended.out.as_str()),
         (Some(0), concat!("jackline ", env!("CARGO_PKG_VERSION"), "\n"))
     );
-    let lines: [&[&str]; 6] = [
+    let lines: [&[&str]; 7] = [
         &["--help"],
         &["run", "--help"],
         &["status", "--help"],
         &["config", "--help"],
         &["config", "check", "--help"],
         &["lab", "--help"],
+        &["rbac", "--help"],
     ];
     for line in lines {
         let ended = run(line).await;
@@ -71,7 +72,7 @@ async fn help_and_version_are_answers() {
 
 #[tokio::test]
 async fn help_is_what_it_was() {
-    for command in ["run", "status", "config", "lab"] {
+    for command in ["run", "status", "config", "lab", "rbac"] {
         insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
     }
     insta::assert_snapshot!("help", run(["--help"]).await.out);
