@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, ImportConfig, NodesConfig, RegistrationAddress,
+    Distribution as DiscoveryDistribution, HeartbeatConfig, ImportConfig, NodesConfig, RegistrationAddress,
     RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 use jackline_proxy::ProxyConfig;
@@ -45,6 +45,13 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
     if config.kubernetes.nodes {
         let own = Some(config.node.name.clone());
         all.push(("nodes".to_owned(), SourceConfig::Nodes(NodesConfig { own })));
+    }
+    if config.kubernetes.heartbeat {
+        let node = config.node.name.clone();
+        all.push((
+            "heartbeat".to_owned(),
+            SourceConfig::Heartbeat(HeartbeatConfig { node }),
+        ));
     }
     all.extend(config.import.iter().map(|file| import(file)));
     let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
@@ -204,11 +211,12 @@ mod tests {
                 "supervisor",
                 "kubernetes",
                 "nodes",
+                "heartbeat",
                 "import:/a.json",
                 "import:/b.json"
             ]
         );
-        assert_eq!(specs[6].kind, SourceKind::Import);
+        assert_eq!(specs[7].kind, SourceKind::Import);
         let SourceConfig::Registration(registration) = &discovery.sources[1] else {
             panic!("not the registration address")
         };

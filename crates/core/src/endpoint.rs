@@ -11,6 +11,7 @@ use crate::Timestamp;
 use crate::action::ProbeLimits;
 use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::finding::{Depth, Untrusted};
+use crate::heartbeat::Avoided;
 use crate::membership::{Told, standing_after};
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
@@ -25,6 +26,8 @@ pub(crate) struct Endpoint {
     pub(crate) drain: Option<Until>,
     /// The fleet's drain names it.
     pub(crate) fleet_drain: Option<Onset>,
+    /// It lost the node's writes.
+    pub(crate) avoided: Option<Avoided>,
     pub(crate) traffic: Traffic,
 }
 
@@ -215,6 +218,8 @@ pub(crate) enum Cause {
     NotReady,
     /// The operator drains it (D2).
     Drain,
+    /// It loses the node's writes (the heartbeat witness).
+    LosesWrites,
     /// The first choice is back (D2).
     Rebalance,
 }
@@ -227,6 +232,7 @@ impl Endpoint {
             probing: Probing::default(),
             drain: None,
             fleet_drain: None,
+            avoided: None,
             traffic: Traffic::default(),
         }
     }

@@ -9,7 +9,7 @@
 //! | family | says | module |
 //! |---|---|---|
 //! | M | what is known, and what it takes to forget it | [`membership`], `archive` |
-//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], `suspicion`, [`probing`] |
+//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], [`heartbeat`], `suspicion`, [`probing`] |
 //! | S | which endpoint comes first | [`selection`], `zone` |
 //! | R | the node's own state; when what is asked | [`recovery`], [`refreshing`] |
 //! | D | which sessions are moved, when, how gently | [`moving`], [`administration`] |
@@ -39,6 +39,7 @@ mod event;
 mod evidence;
 mod finding;
 pub mod health;
+pub mod heartbeat;
 pub mod invariants;
 pub mod membership;
 pub mod moving;

@@ -68,7 +68,7 @@ impl Policy {
         let kind = source.kind;
         // M2: an empty answer knows nothing. A Node source's word is in its Nodes.
         let (addresses, dropped) = self.addresses(&report);
-        let empty = addresses.is_empty() && report.nodes.is_empty();
+        let empty = addresses.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
         let newer = order >= source.order;
         // M6: an answer that nobody verified, or that tells a part, adds, and takes nothing away.
         let whole = newer && !empty && !report.partial && (report.verified || !kind.needs_server());
@@ -80,6 +80,12 @@ impl Policy {
             );
         }
         self.source_answered(id, order, &report, empty, note, actions);
+        if kind == SourceKind::Heartbeat {
+            if newer && report.verified {
+                self.take_heartbeat(report.heartbeat, actions);
+            }
+            return;
+        }
         if kind == SourceKind::Nodes {
             self.take_nodes(&report.nodes, whole);
             if newer && report.verified {
@@ -359,6 +365,7 @@ impl Policy {
         }
         if was != source.state {
             let text = match empty {
+                _ if report.heartbeat.is_some() => "answers: the node's own Lease is read".to_string(),
                 true => "answers emptily: it knows nothing, nothing is forgotten (M2)".to_string(),
                 false => format!(
                     "answers: {} endpoints, {} nodes",

@@ -17,6 +17,8 @@ use crate::{Level, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
+/// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
+pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -187,6 +189,10 @@ impl Policy {
             ),
             Cause::NotReady => (gently, "it is not ready and another endpoint is (D2)".to_string()),
             Cause::Drain => (gently, "it is being drained by an operator (D2)".to_string()),
+            Cause::LosesWrites => (
+                Pace::Quiet(self.settings.drain_time.min(WRITES_LOST_SPREAD) * wider),
+                "the node's Lease is not renewed through it (D2)".to_string(),
+            ),
             Cause::Rebalance => (
                 gently,
                 "this node's first choice has been ready for the settling time (D2)".to_string(),
@@ -227,6 +233,7 @@ impl Policy {
                     !on_its_way_back && self.has_witness(address) && self.own_cause_at(endpoint) <= self.now;
                 moves.then_some(Cause::NotReady)
             }
+            Health::Ready if endpoint.avoided.is_some() => Some(Cause::LosesWrites),
             Health::Ready => self.rebalances(address, first?).then_some(Cause::Rebalance),
             // D1, D4: a dead peer's sessions end by the kernel's word or by their own silence.
             Health::Unknown | Health::Alive | Health::Unreachable | Health::Impostor => None,

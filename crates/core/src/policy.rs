@@ -12,6 +12,7 @@ use crate::administration::Named;
 use crate::chance::Chance;
 use crate::endpoint::{Endpoint, Weight};
 use crate::event::{LocalFault, ProbeId, RefreshId, SourceId};
+use crate::heartbeat::Pulse;
 use crate::persistence::{AttachedClock, PersistPlan};
 use crate::recovery::LOST_AFTER;
 use crate::snapshot::{Capability, Health, NodeState, Snapshot, Trust};
@@ -37,6 +38,8 @@ pub enum Timer {
     FleetDrainBegin(SocketAddr),
     /// The fleet's drain of some server ends (D2).
     FleetDrainEnd,
+    /// An endpoint that lost writes is judged like all others again.
+    AvoidanceEnd(SocketAddr),
     /// The first choice has been ready for long enough (D2).
     Settling,
     /// The CA is to be read again (H8).
@@ -61,6 +64,8 @@ pub struct Policy {
     pub(crate) zone: Option<String>,
     /// Servers that are drained for the whole fleet (D2).
     pub(crate) fleet_drains: Vec<Named>,
+    /// The node's own Lease, where it is read.
+    pub(crate) heartbeat: Option<Pulse>,
     pub(crate) trust: Trust,
     pub(crate) trust_reload_due: Option<Timestamp>,
     pub(crate) last_refresh: RefreshId,
@@ -100,6 +105,7 @@ impl Policy {
         let mut policy = Self {
             zone: settings.zone.clone(),
             fleet_drains: Vec::new(),
+            heartbeat: None,
             settings,
             now,
             chance: Chance::new(seed),
@@ -121,6 +127,7 @@ impl Policy {
                 state_reason: String::new(),
                 trust: Trust::Held,
                 zone: None,
+                heartbeat: None,
                 endpoints: Vec::new(),
                 sources: Vec::new(),
             }),
@@ -216,6 +223,7 @@ impl Policy {
         self.judge_node(actions);
         self.revive(actions);
         self.archive(actions);
+        self.end_avoidance();
         self.settle_first();
         self.move_sessions(actions);
         self.reload_trust(actions);
@@ -264,6 +272,7 @@ impl Policy {
         sources
             .chain(endpoints)
             .chain(self.drain_deadlines())
+            .chain(self.avoidance_deadlines())
             .chain(settled.filter(|&(due, _)| due > self.now))
             .chain(self.trust_reload_due.map(|due| (due, Timer::ReloadTrust)))
             .chain(self.persist.due.map(|due| (due, Timer::Persist)))

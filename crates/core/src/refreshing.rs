@@ -32,6 +32,7 @@ impl Policy {
             self.settings.refresh_watched,
         );
         let Some(index) = self.index(id) else { return };
+        let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
         let source = &mut self.sources[index];
         if source.asking.is_some_and(|asking| asking.refresh == refresh) {
             source.asking = None;
@@ -45,6 +46,16 @@ impl Policy {
         };
         source.not_before = None;
         self.changed = true;
+        if source.kind == SourceKind::Heartbeat {
+            let pause = heartbeat_pause.unwrap_or(polled);
+            source.next = Some(
+                now + self
+                    .chance
+                    .about(pause)
+                    .min(source.kind.isolated_cap_if(isolated)),
+            );
+            return;
+        }
         source.next = match (isolated, source.mode, source.kind) {
             (true, _, kind) => Some(now + backoff(&mut self.chance, source.failures, kind.isolated_cap())),
             (_, Mode::Fixed, _) => None,
@@ -248,8 +259,13 @@ impl Policy {
             return Vec::new();
         }
         let isolated = self.is_isolated();
+        let in_use = self.in_use();
         let useful = |address: &SocketAddr| {
             self.endpoints.get(address).is_some_and(|endpoint| {
+                if kind == SourceKind::Heartbeat {
+                    // A witness: another than the one in use.
+                    return endpoint.is_ready() && Some(*address) != in_use;
+                }
                 let class = self.class(*address, endpoint, endpoint.membership.standing);
                 // H6: an etcd-only server is precious to a supervisor source, useless to an API source.
                 class != Class::Impostor

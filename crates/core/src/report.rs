@@ -29,8 +29,20 @@ pub struct Report {
     /// which changes nothing (M2).
     #[serde(default)]
     pub draining: Option<Vec<FleetDrain>>,
+    /// The node's own Lease ([`crate::SourceKind::Heartbeat`] only); `None`: it may not be read, or is not there.
+    #[serde(default)]
+    pub heartbeat: Option<Heartbeat>,
     /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
     pub note: String,
+}
+
+/// The node's own Lease, as its kubelet renewed it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The renewal's own time in microseconds since 1970: to tell one renewal from another, and for people.
+    pub renewed: u64,
+    /// How long ago that was by this machine's wall clock, which is the kubelet's too; zero if it lies ahead.
+    pub age: Duration,
 }
 
 /// How a source's answer is kept up to date.

@@ -24,6 +24,7 @@ pub fn candidates(snapshot: &Snapshot) -> impl Iterator<Item = &EndpointView> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     class: Class,
+    avoided: bool,
     suspected: bool,
     only_configured: bool,
     distance: Distance,
@@ -85,7 +86,12 @@ impl Policy {
     pub(crate) fn rank_as(&self, address: SocketAddr, endpoint: &Endpoint, standing: Standing) -> Rank {
         let settings = &self.settings;
         Rank {
-            class: self.class(address, endpoint, standing),
+            class: match endpoint.avoided {
+                // After every other ready one, whatever its standing.
+                Some(_) => self.class(address, endpoint, standing).max(Class::ReadyRetained),
+                None => self.class(address, endpoint, standing),
+            },
+            avoided: endpoint.avoided.is_some(),
             suspected: endpoint.is_suspected(),
             only_configured: !endpoint.membership.told_by_cluster,
             distance: self.distance(endpoint),

@@ -101,6 +101,8 @@ pub enum SourceKind {
     Kubernetes,
     /// Control-plane Nodes: the Node source of M3a. Lists no endpoints of its own.
     Nodes,
+    /// The node's own Lease, the heartbeat witness. Lists nothing.
+    Heartbeat,
     /// A K3s or RKE2 supervisor: adds, never takes away (M6).
     Supervisor,
     /// Another balancer's state file (P4): adds, never takes away (M6).

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub trust: Trust,
     /// The node's own zone: configured, or told by its own Node.
     pub zone: Option<String>,
+    /// The node's own Lease, where it is read.
+    pub heartbeat: Option<HeartbeatView>,
     /// Every known endpoint, best first (S1, S2).
     pub endpoints: Vec<EndpointView>,
     /// Every source, in the order of the settings.
@@ -144,6 +146,8 @@ pub struct EndpointView {
     pub health_since: Timestamp,
     /// Whether something speaks against it that is not proven yet.
     pub suspected: bool,
+    /// Whether it is avoided, for it lost the node's writes.
+    pub avoided: bool,
     /// Whether it serves Kubernetes.
     pub api: Capability,
     /// Whether its supervisor answers.
@@ -194,6 +198,17 @@ pub enum Class {
     Unverified,
     /// Does not verify while a witness does (H8): never dialled for a client.
     Impostor,
+}
+
+/// The node's own Lease as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HeartbeatView {
+    /// When the kubelet renewed it last, in microseconds since 1970 by the kubelet's clock.
+    pub renewed: u64,
+    /// When that was read.
+    pub read: Timestamp,
+    /// Whether it is proven to be late.
+    pub late: bool,
 }
 
 /// A source as others see it.

@@ -20,6 +20,7 @@ impl Policy {
             state_reason: self.node.reason.clone(),
             trust: self.trust.clone(),
             zone: self.zone.clone(),
+            heartbeat: self.heartbeat_view(),
             endpoints: self
                 .ordered()
                 .into_iter()
@@ -44,6 +45,7 @@ impl Policy {
             reason: judgement.reason.clone(),
             health_since: judgement.since,
             suspected: endpoint.is_suspected(),
+            avoided: endpoint.avoided.is_some(),
             api: judgement.api,
             discovery: judgement.discovery,
             sources: endpoint.membership.listed_by.iter().copied().collect(),

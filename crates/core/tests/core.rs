@@ -6,6 +6,8 @@ mod administration;
 mod determinism;
 #[path = "core/health.rs"]
 mod health;
+#[path = "core/heartbeat.rs"]
+mod heartbeat;
 #[path = "core/membership.rs"]
 mod membership;
 #[path = "core/moving.rs"]

@@ -31,6 +31,8 @@ pub enum SourceConfig {
     Kubernetes,
     /// Control-plane Nodes (M3a), and the own one.
     Nodes(NodesConfig),
+    /// The node's own Lease, the heartbeat witness.
+    Heartbeat(HeartbeatConfig),
     /// State files of K3s's and RKE2's own balancer (P4).
     Import(ImportConfig),
 }
@@ -44,6 +46,7 @@ impl SourceConfig {
             Self::Supervisor(_) => SourceKind::Supervisor,
             Self::Kubernetes => SourceKind::Kubernetes,
             Self::Nodes(_) => SourceKind::Nodes,
+            Self::Heartbeat(_) => SourceKind::Heartbeat,
             Self::Import(_) => SourceKind::Import,
         }
     }
@@ -102,6 +105,13 @@ impl fmt::Debug for TokenOrigin {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
+}
+
+/// The node's own Lease.
+#[derive(Clone, Debug)]
+pub struct HeartbeatConfig {
+    /// The own Node's name, which is the Lease's.
+    pub node: String,
 }
 
 /// Control-plane Nodes, and the own one.

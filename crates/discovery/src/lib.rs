@@ -10,7 +10,7 @@
 //! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
 //! | `attempt` | hedged attempts over several servers under one deadline |
 //! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
-//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `import` | a source each |
+//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `import` | a source each |
 //!
 //! Etcd and DNS SRV records will be further files beside these.
 //!
@@ -23,6 +23,7 @@ mod attempt;
 mod config;
 mod dial;
 mod discovery;
+mod heartbeat;
 mod http;
 mod import;
 mod kubernetes;
@@ -34,7 +35,7 @@ mod static_list;
 mod supervisor;
 
 pub use config::{
-    AddressError, Config, Distribution, ImportConfig, NodesConfig, RegistrationAddress, RegistrationConfig,
-    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    AddressError, Config, Distribution, HeartbeatConfig, ImportConfig, NodesConfig, RegistrationAddress,
+    RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 pub use discovery::Discovery;

@@ -11,6 +11,7 @@ use jackline_trust::Trust;
 use tokio::time::Instant;
 
 use crate::NodesConfig;
+use crate::address::is_node_name;
 use crate::ask_error::AskError;
 use crate::attempt::{Answer, Attempts, relay};
 use crate::dial::Access;
@@ -48,7 +49,7 @@ struct Listed {
 
 impl Nodes {
     pub(crate) fn new(config: NodesConfig, trust: Arc<Trust>) -> Self {
-        let own = config.own.filter(|name| objects::is_node_name(name));
+        let own = config.own.filter(|name| is_node_name(name));
         Self { own, trust }
     }
 
@@ -70,7 +71,7 @@ impl Nodes {
         question: &Question,
         voice: &Voice,
     ) -> Result<(), SourceFailure> {
-        if !objects::is_node_name(name) {
+        if !is_node_name(name) {
             return Err(failure(format!("{name:?} is no Node's name")));
         }
         let access = Access::of_node(&self.trust).map_err(failure)?;

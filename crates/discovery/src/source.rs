@@ -8,6 +8,7 @@ use jackline_trust::Trust;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
+use crate::heartbeat::Heartbeat;
 use crate::import::Import;
 use crate::kubernetes::{Kubernetes, Watch};
 use crate::nodes::Nodes;
@@ -35,6 +36,7 @@ pub(crate) enum Source {
     Supervisor(Supervisor),
     Kubernetes(Kubernetes),
     Nodes(Nodes),
+    Heartbeat(Heartbeat),
     Import(Import),
 }
 
@@ -46,6 +48,7 @@ impl Source {
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
             SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
+            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
         }
     }
@@ -69,6 +72,7 @@ impl Source {
             Self::Supervisor(supervisor) => supervisor.ask(question, voice).await?,
             Self::Kubernetes(kubernetes) => return kubernetes.ask(question, voice).await,
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
+            Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,
         }
         Ok(None)

@@ -19,6 +19,7 @@ pub(crate) fn endpoint(address: SocketAddr) -> EndpointView {
         reason: String::new(),
         health_since: Timestamp::ZERO,
         suspected: false,
+        avoided: false,
         api: Capability::Yes,
         discovery: Capability::Unknown,
         sources: Vec::new(),
@@ -41,6 +42,7 @@ pub(crate) fn snapshot(endpoints: Vec<EndpointView>) -> Snapshot {
         state_reason: String::new(),
         trust: Trust::Held,
         zone: None,
+        heartbeat: None,
         endpoints,
         sources: Vec::new(),
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jackline_admin::project;
 use jackline_admin::status::{StateFileStatus, TrustState};
 use jackline_core::{
-    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState, Standing,
-    Timestamp, Trust,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState,
+    Standing, Timestamp, Trust,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

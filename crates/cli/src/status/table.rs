@@ -55,6 +55,16 @@ fn verdict(status: &Status) -> String {
             0,
         ));
     }
+    if let Some(heartbeat) = status.heartbeat.filter(|heartbeat| heartbeat.late) {
+        let (ago, then) = (
+            span(heartbeat.renewed, status.now),
+            heartbeat.not_ready.strftime("%F %T"),
+        );
+        let line = format!(
+            "HEARTBEAT LATE: the node's Lease was renewed {ago} ago; the node is NotReady from {then} UTC on, unless it is renewed"
+        );
+        text.push_str(&wrapped(&line, 0));
+    }
     for warning in &status.warnings {
         text.push_str(&wrapped(&format!("warning: {warning}"), 0));
     }
@@ -129,6 +139,9 @@ fn facts(endpoint: &Endpoint, status: &Status) -> String {
             [_, _, ..] => "draining at an operator's request, and for the whole fleet".to_owned(),
             _ => "draining at an operator's request".to_owned(),
         });
+    }
+    if endpoint.avoided {
+        facts.push("avoided, for it loses the node's writes".to_owned());
     }
     if endpoint.suspected {
         facts.push("suspected, being tested".to_owned());

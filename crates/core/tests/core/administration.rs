@@ -69,7 +69,12 @@ fn each_node_heeds_it_at_a_moment_of_its_own() {
             &mut Vec::new(),
         );
         let mut now = start;
-        while policy.snapshot().endpoints.iter().all(|e| e.drained_by.is_empty()) {
+        while policy
+            .snapshot()
+            .endpoints
+            .iter()
+            .all(|e| e.drained_by.is_empty())
+        {
             now = policy
                 .next_deadline()
                 .expect("something is always due")
@@ -95,7 +100,11 @@ fn a_report_that_could_not_read_the_annotation_changes_nothing() {
     world.run(seconds(10));
     world.tell(annotated(&list(3), None));
     world.run(seconds(130));
-    assert_eq!(world.endpoint(first).administration, Administration::Draining, "M2");
+    assert_eq!(
+        world.endpoint(first).administration,
+        Administration::Draining,
+        "M2"
+    );
     // An older answer is no news, nor is one that nobody verified.
     world.tell(annotated(&list(3), Some(vec![drain(first)])));
     let mut unverified = annotated(&list(3), Some(vec![]));

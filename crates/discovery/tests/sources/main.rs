@@ -4,6 +4,7 @@ mod bad_input;
 mod dns;
 mod drain;
 mod files;
+mod heartbeat;
 mod kubernetes;
 mod nodes;
 mod orders;

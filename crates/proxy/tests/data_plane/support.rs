@@ -173,6 +173,7 @@ pub(crate) fn snapshot(endpoints: &[SocketAddr]) -> Snapshot {
         state_reason: String::new(),
         trust: Trust::Held,
         zone: None,
+        heartbeat: None,
         endpoints: endpoints.iter().map(|address| view(*address)).collect(),
         sources: Vec::new(),
     }
@@ -188,6 +189,7 @@ fn view(address: SocketAddr) -> EndpointView {
         reason: String::new(),
         health_since: Timestamp::ZERO,
         suspected: false,
+        avoided: false,
         api: Capability::Yes,
         discovery: Capability::Unknown,
         sources: Vec::new(),
