@@ -12,6 +12,9 @@ const KEPT_LINES: usize = 100_000;
 /// How long a kept line may be; the rest of it is still shown.
 const KEPT_LINE: usize = 4096;
 
+/// Where programs and libraries are looked for: long, and nothing that a person would type.
+const SEARCHED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
+
 /// A child that has ended.
 pub(crate) struct Finished {
     /// Whether it ended with code 0.
@@ -72,6 +75,7 @@ pub(crate) fn ask(mut command: Command) -> Option<String> {
 fn shown(command: &Command) -> String {
     let mut words: Vec<String> = command
         .get_envs()
+        .filter(|(name, _)| !SEARCHED.iter().any(|searched| name == searched))
         .filter_map(|(name, value)| {
             value.map(|value| format!("{}={}", name.to_string_lossy(), quoted(value)))
         })

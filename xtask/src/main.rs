@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -9,6 +9,8 @@
 )]
 
 mod command;
+mod debian;
+mod multihost;
 mod outcome;
 mod stage;
 mod tidy;
@@ -39,6 +41,12 @@ enum Task {
     },
     /// The same at full length, with the whole lab in release, within an hour; writes docs/verify.md.
     Verify,
+    /// Faults between several hosts on one machine, all or the named ones.
+    Multihost {
+        /// Names of faults, `short`, `all`; `--list` tells what there is, `--help` the rest.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -51,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let good = match arguments.task {
         Task::Test { stages } => stage::run(&workspace, &stages).conclude(),
         Task::Verify => verify::run(&workspace)?,
+        Task::Multihost { arguments } => multihost::run(&workspace, &arguments)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

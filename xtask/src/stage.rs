@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
 
+use crate::multihost;
 use crate::outcome::{Outcome, Results, time};
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -24,7 +25,7 @@ struct Stage {
     run: fn(&Workspace) -> anyhow::Result<Outcome>,
 }
 
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage {
         name: "formatting",
         run: formatting::run,
@@ -44,6 +45,10 @@ const STAGES: [Stage; 8] = [
     Stage {
         name: "integration",
         run: testing::integration,
+    },
+    Stage {
+        name: "multihost",
+        run: multihost::stage,
     },
     Stage {
         name: "documentation",

@@ -1,7 +1,7 @@
 //! `cargo xtask verify`: the same checks at full length, within an hour; the dated result is a page for people.
 //!
-//! After the stages of `cargo xtask test` the whole lab is played with the release build, several times over. What the
-//! page looks like is left to [`page`], what a played scenario says to [`play`].
+//! After the stages of `cargo xtask test` the whole lab is played with the release build, several times over, and all
+//! faults between hosts once. What the page looks like is left to [`page`], what a played scenario says to [`play`].
 
 mod page;
 mod play;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::command;
+use crate::multihost::Multihost;
 use crate::outcome::time;
 use crate::stage;
 use crate::workspace::Workspace;
@@ -33,7 +34,8 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<bool> {
     let commit = commit(workspace);
     let results = stage::run(workspace, &[]);
     let (tallies, rounds) = lab(workspace, start)?;
-    let good = results.conclude() && tallies.iter().all(Tally::good);
+    let hosts = hosts(workspace)?;
+    let good = results.conclude() && tallies.iter().chain(&hosts).all(Tally::good);
     let page = Page {
         date: jiff::Timestamp::now().strftime("%F %R UTC").to_string(),
         commit,
@@ -42,6 +44,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<bool> {
         results: &results,
         rounds,
         tallies: &tallies,
+        hosts: &hosts,
     };
     fs::write(workspace.root.join(PAGE), page.render())
         .with_context(|| format!("{PAGE} could not be written"))?;
@@ -74,6 +77,24 @@ fn lab(workspace: &Workspace, start: Instant) -> anyhow::Result<(Vec<Tally>, u32
         }
     }
     Ok((tallies, rounds))
+}
+
+/// Plays all faults between hosts that this machine can play; the others stand among what was not run.
+fn hosts(workspace: &Workspace) -> anyhow::Result<Vec<Tally>> {
+    println!("\n== hosts");
+    let multihost = Multihost::build(workspace, true)?;
+    let mut tallies: Vec<Tally> = multihost.names()?.iter().map(|name| Tally::new(name)).collect();
+    if tallies.is_empty() {
+        return Ok(tallies);
+    }
+    let printed = command::capture(multihost.command(&["--json"]))?;
+    for tally in &mut tallies {
+        let play =
+            Play::read(&printed, &tally.scenario).unwrap_or_else(|error| Play::broken(format!("{error:#}")));
+        println!("{}: {}", tally.scenario, play.verdict());
+        tally.add(play);
+    }
+    Ok(tallies)
 }
 
 fn scenarios(workspace: &Workspace) -> anyhow::Result<Vec<String>> {

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use environment::{Environment, Flags};
 pub use layers::Shown;
 pub use problem::{ConfigError, Origin, PROBLEMS_MAX, Place, Problem};
-pub use value::{ByteSize, Distribution, LogLevel, NameServer, Secret, ServerUrl};
+pub use value::{ByteSize, Distribution, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};
 
 /// The file that is read when none is named; it need not exist.
 pub const DEFAULT_PATH: &str = "/etc/jackline/config.yaml";
@@ -62,6 +62,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// K3s's or RKE2's supervisor; `None`: not asked.
     pub supervisor: Option<Supervisor>,
+    /// Etcd itself; `None`: not asked.
+    pub etcd: Option<Etcd>,
     /// The Kubernetes API as a source.
     pub kubernetes: Kubernetes,
     /// State files of K3s's or RKE2's balancer, read-only.
@@ -123,6 +125,21 @@ pub struct Supervisor {
     pub token: Option<Secret>,
     /// Its port; `None`: the endpoint's own.
     pub port: Option<u16>,
+}
+
+/// `etcd`: its own keys as a source, for nodes that may read it.
+#[derive(Clone, Debug)]
+pub struct Etcd {
+    /// Members to begin with.
+    pub endpoints: Vec<MemberUrl>,
+    /// Etcd's own CA, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// A client certificate, PEM …
+    pub client_certificate: Option<PathBuf>,
+    /// … and its key.
+    pub client_key: Option<PathBuf>,
+    /// What the apiservers' keys begin with.
+    pub prefix: String,
 }
 
 /// `kubernetes`: the API as a source.

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, HeartbeatConfig, ImportConfig, NodesConfig, RegistrationAddress,
-    RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
 
-use crate::config::{Config, Distribution, Supervisor};
+use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
 
 /// Threads that carry sessions.
 const DATA_THREADS: usize = 2;
@@ -38,6 +38,9 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
             "supervisor".to_owned(),
             SourceConfig::Supervisor(self::supervisor(supervisor)),
         ));
+    }
+    if let Some(etcd) = &config.etcd {
+        all.push(("etcd".to_owned(), SourceConfig::Etcd(self::etcd(etcd, config))));
     }
     if config.kubernetes.enabled {
         all.push(("kubernetes".to_owned(), SourceConfig::Kubernetes));
@@ -88,6 +91,18 @@ fn supervisor(supervisor: &Supervisor) -> SupervisorConfig {
         },
         token: inline.or_else(|| supervisor.token_file.clone().map(TokenOrigin::File)),
         port: supervisor.port,
+    }
+}
+
+fn etcd(etcd: &Etcd, config: &Config) -> EtcdConfig {
+    let address = |url: &MemberUrl| url.0.to_string().parse::<RegistrationAddress>().ok();
+    EtcdConfig {
+        endpoints: etcd.endpoints.iter().filter_map(address).collect(),
+        ca_file: etcd.ca_file.clone(),
+        client_certificate: etcd.client_certificate.clone(),
+        client_key: etcd.client_key.clone(),
+        prefix: etcd.prefix.clone(),
+        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
     }
 }
 
@@ -199,6 +214,12 @@ mod tests {
             ("JACKLINE_ENDPOINTS", "10.0.0.2:6443"),
             ("JACKLINE_SUPERVISOR_TOKEN", "hunter2"),
             ("JACKLINE_CLUSTER_CA_FILE", "/ca.crt"),
+            (
+                "JACKLINE_ETCD_ENDPOINTS",
+                "https://127.0.0.1,https://etcd.example:12379",
+            ),
+            ("JACKLINE_ETCD_CA_FILE", "/etcd-ca.crt"),
+            ("JACKLINE_ETCD_PREFIX", "/other"),
             ("JACKLINE_IMPORT", "/a.json,/b.json"),
         ]);
         let (specs, discovery) = sources(&config);
@@ -209,6 +230,7 @@ mod tests {
                 "static",
                 "registration",
                 "supervisor",
+                "etcd",
                 "kubernetes",
                 "nodes",
                 "heartbeat",
@@ -217,6 +239,12 @@ mod tests {
             ]
         );
         assert_eq!(specs[7].kind, SourceKind::Import);
+        let SourceConfig::Etcd(etcd) = &discovery.sources[3] else {
+            panic!("not etcd")
+        };
+        let members: Vec<String> = etcd.endpoints.iter().map(ToString::to_string).collect();
+        assert_eq!(members, ["127.0.0.1:2379", "etcd.example:12379"]);
+        assert_eq!(etcd.prefix, "/other");
         let SourceConfig::Registration(registration) = &discovery.sources[1] else {
             panic!("not the registration address")
         };

@@ -120,6 +120,22 @@ fn every_refusal_says_where_what_and_what_to_do() {
         ("a secret in the wrong type", "supervisor: { token: [hunter2] }\n"),
         ("a secret in the wrong place", "supervisor: hunter2\n"),
         (
+            "etcd without its CA",
+            "etcd: { client-certificate: /c.crt, client-key: /c.key }\n",
+        ),
+        (
+            "etcd with half a credential",
+            "etcd: { ca-file: /ca.crt, client-key: /c.key }\n",
+        ),
+        (
+            "etcd without a member",
+            "etcd: { ca-file: /ca.crt, endpoints: [] }\n",
+        ),
+        (
+            "etcd without TLS",
+            "etcd: { ca-file: /ca.crt, endpoints: [\"http://127.0.0.1:2379\"] }\n",
+        ),
+        (
             "Nodes without Endpoints",
             "kubernetes: { enabled: false, nodes: true }\n",
         ),
@@ -153,9 +169,11 @@ fn every_refusal_says_where_what_and_what_to_do() {
         };
         assert!(!error.contains("hunter2"), "{what} tells a secret: {error}");
         assert!(
-            error.lines().all(|line| [SHOWN, "    ", "servers: no apiserver"]
-                .iter()
-                .any(|head| line.starts_with(head))),
+            error.lines().all(
+                |line| [SHOWN, "    ", "servers: no apiserver", "etcd.ca-file: without"]
+                    .iter()
+                    .any(|head| line.starts_with(head))
+            ),
             "{what}: {error}"
         );
         let _ = writeln!(page, "# {what}\n{error}\n");
@@ -297,6 +315,7 @@ socket: /data/jackline.sock
 cluster: { ca-file: /ca.crt, server-name: apiserver, kubeconfig: /k.conf, client-certificate: /c.crt, client-key: /c.key }
 supervisor: { distribution: rke2, token: \"K10abc::node:hunter2\" }
 kubernetes: { enabled: true, nodes: false }
+etcd: { ca-file: /etcd-ca.crt, prefix: /other }
 import: [\"/var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json\"]
 fleet-size: 1000
 timing:
@@ -429,6 +448,7 @@ fn what_is_shown_is_a_configuration_that_gives_the_same() {
         };
         assert_eq!(values(&config), values(&again));
         assert_eq!(config.supervisor.is_some(), again.supervisor.is_some());
+        assert_eq!(config.etcd.is_some(), again.etcd.is_some());
     }
 }
 

@@ -121,6 +121,8 @@ pub(crate) struct Judgement {
     pub(crate) silent_since: Option<Timestamp>,
     /// Time-outs under the usual limits in a row.
     pub(crate) long_timeouts: u8,
+    /// This machine had no route to it at the last try: judges the node, not the endpoint (H3).
+    pub(crate) unroutable: bool,
     /// It was judged unreachable because nothing came, not because it refused.
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
@@ -307,6 +309,7 @@ impl Judgement {
             short_timeouts: 0,
             silent_since: None,
             long_timeouts: 0,
+            unroutable: false,
             dead_silent: false,
             suspicion: None,
             heard: [Heard::default(); 3],

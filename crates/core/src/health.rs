@@ -62,6 +62,7 @@ impl Policy {
         };
         let judgement = &mut endpoint.judgement;
         judgement.depth = Some(finding.depth);
+        judgement.unroutable = false;
         if let Some(connect) = finding.connect {
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
@@ -117,9 +118,13 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
+        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
+        if let Some(endpoint) = self.endpoints.get_mut(&address) {
+            endpoint.judgement.unroutable &= ours;
+        }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
-            ProbeFailure::Local { fault } => self.take_local_fault(fault, actions),
+            ProbeFailure::Local { fault } => self.take_endpoint_fault(address, fault, actions),
             ProbeFailure::Aborted => {}
             ProbeFailure::Untrusted { cause, detail } => {
                 self.take_doubt(address, outstanding, cause, detail, actions)

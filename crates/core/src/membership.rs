@@ -70,8 +70,8 @@ impl Policy {
         let (addresses, dropped) = self.addresses(&report);
         let empty = addresses.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
         let newer = order >= source.order;
-        // M6: an answer that nobody verified, or that tells a part, adds, and takes nothing away.
-        let whole = newer && !empty && !report.partial && (report.verified || !kind.needs_server());
+        // M6: an answer that nobody verified, without quorum or that tells a part only adds, and takes nothing away.
+        let whole = newer && !empty && !report.partial && (report.verified || !kind.asks_the_cluster());
         let mut note = report.note.clone();
         if dropped > 0 {
             note = format!(
@@ -199,7 +199,7 @@ impl Policy {
             membership.zone = zone;
         }
         match kind {
-            SourceKind::Kubernetes => {
+            kind if kind.tells_endpoints() => {
                 membership.listed_at = membership.listed_at.max(order);
                 membership.unlisted = None;
             }
@@ -269,7 +269,7 @@ impl Policy {
         {
             let membership = &mut endpoint.membership;
             match kind {
-                SourceKind::Kubernetes if order > membership.listed_at => {
+                kind if kind.tells_endpoints() && order > membership.listed_at => {
                     membership.unlisted = Absence::told(membership.unlisted, attached);
                 }
                 SourceKind::Registration if membership.seen_by.contains(&name) => {

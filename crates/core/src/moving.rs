@@ -32,7 +32,7 @@ impl Policy {
         actions: &mut Vec<Action>,
     ) {
         match failure {
-            DialFailure::Local(fault) => self.take_local_fault(fault, actions),
+            DialFailure::Local(fault) => self.take_endpoint_fault(address, fault, actions),
             DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
                 if let Some(endpoint) = self.endpoints.get_mut(&address) {
                     // H3: the dial counts as one bad end; the probe that follows at once decides. D1: it closes nothing.
@@ -44,6 +44,24 @@ impl Policy {
                 }
                 self.suspect(address, Weight::Strong);
             }
+        }
+    }
+
+    /// H3: a fault of this machine, met on the way to `address`. Where no route is left, all others are tried at once: is
+    /// it this way, or every way?
+    pub(crate) fn take_endpoint_fault(
+        &mut self,
+        address: SocketAddr,
+        fault: LocalFault,
+        actions: &mut Vec<Action>,
+    ) {
+        self.take_local_fault(fault, actions);
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        let was = core::mem::replace(&mut endpoint.judgement.unroutable, fault == LocalFault::NoRoute);
+        if fault == LocalFault::NoRoute && !was {
+            self.call_all_witnesses(address);
         }
     }
 
@@ -66,6 +84,7 @@ impl Policy {
             return;
         };
         endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_add(1);
+        endpoint.judgement.unroutable = false;
         let judgement = &mut endpoint.judgement;
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);

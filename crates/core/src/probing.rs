@@ -100,6 +100,11 @@ impl Policy {
         if endpoint.membership.standing == Standing::Archived {
             return None;
         }
+        if judgement.suspicion.is_some() && judgement.short_timeouts >= FALL && judgement.long_timeouts < FALL
+        {
+            // D4: silent, and no witness has spoken. The usual limits decide, without delay: it may be all of them (R1).
+            return Some(Pause::Exactly(BURST_EVERY));
+        }
         if judgement.suspicion.is_some() && probing.burst_until.is_some_and(|until| self.now < until) {
             let at_once = judgement.short_timeouts > 0 && judgement.short_timeouts < FALL;
             return Some(Pause::Exactly(if at_once { Duration::ZERO } else { BURST_EVERY }));

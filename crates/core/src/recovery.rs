@@ -19,10 +19,15 @@ pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Policy {
-    /// The node's own state, from what is known now.
+    /// The node's own state, from what is known now. An endpoint that this machine has no route to is none to it, whatever
+    /// its health (H3).
     pub(crate) fn node_state(&self) -> NodeState {
         let mut state = NodeState::Isolated;
-        for endpoint in self.endpoints.values().filter(|endpoint| endpoint.serves_api()) {
+        for endpoint in self
+            .endpoints
+            .values()
+            .filter(|e| e.serves_api() && !e.judgement.unroutable)
+        {
             match endpoint.judgement.health {
                 Health::Ready => return NodeState::Attached,
                 Health::Alive | Health::NotReady => state = NodeState::Degraded,
@@ -82,6 +87,9 @@ impl Policy {
                 of(Health::NotReady)
             ),
             NodeState::Isolated if known == 0 => "no endpoint is known yet".to_string(),
+            NodeState::Isolated if of(Health::Ready) > 0 => {
+                format!("no route to any of {known} endpoints")
+            }
             NodeState::Isolated => format!("none of {known} endpoints answers as an apiserver"),
         };
         if let Some((fault, _)) = self.node.local_fault {
@@ -120,7 +128,7 @@ impl Policy {
     fn end_storm(&mut self) {
         for source in &mut self.sources {
             source.failures = 0;
-            if source.kind.needs_server() && source.asking.is_none() && source.watch.is_none() {
+            if source.kind.asks_the_cluster() && source.asking.is_none() && source.watch.is_none() {
                 source.next = Some(self.now + self.chance.up_to(FIRST_BACKOFF));
             }
         }

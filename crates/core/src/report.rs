@@ -20,7 +20,7 @@ pub struct Report {
     pub mode: Mode,
     /// The server that answered, if a server did.
     pub answered_by: Option<SocketAddr>,
-    /// Whether the answering server was verified against the cluster's CA. An unverified answer only adds (M6).
+    /// Whether the answering server was verified to a CA, and answered whole and with quorum. Another answer only adds (M6).
     pub verified: bool,
     /// It tells a part only, for the credential may read no more: it adds, and takes nothing away (M6).
     #[serde(default)]

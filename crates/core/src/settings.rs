@@ -99,6 +99,8 @@ pub enum SourceKind {
     Registration,
     /// Endpoints and EndpointSlices of `default/kubernetes`: the Endpoints source of M3.
     Kubernetes,
+    /// Etcd's own keys, from which those are made: a word of the Endpoints source too, where it has quorum (M3, M6).
+    Etcd,
     /// Control-plane Nodes: the Node source of M3a. Lists no endpoints of its own.
     Nodes,
     /// The node's own Lease, the heartbeat witness. Lists nothing.

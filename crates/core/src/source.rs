@@ -78,13 +78,26 @@ impl SourceKind {
 
     /// The cluster itself speaks, not only this machine's configuration (S1).
     pub(crate) fn speaks_for_the_cluster(self) -> bool {
-        matches!(self, Self::Kubernetes | Self::Supervisor)
+        matches!(self, Self::Kubernetes | Self::Etcd | Self::Supervisor)
+    }
+
+    /// Its word is the Endpoints source's: what it lists, and what it leaves out, counts for M3.
+    pub(crate) fn tells_endpoints(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Etcd)
+    }
+
+    /// Servers of the cluster answer it: only a verified answer may take something away (M6).
+    pub(crate) fn asks_the_cluster(self) -> bool {
+        matches!(
+            self,
+            Self::Kubernetes | Self::Etcd | Self::Nodes | Self::Supervisor
+        )
     }
 
     /// The longest pause between two refreshes while isolated (R1).
     pub(crate) fn isolated_cap(self) -> Duration {
         match self {
-            Self::Kubernetes | Self::Registration => Duration::from_secs(2),
+            Self::Kubernetes | Self::Etcd | Self::Registration => Duration::from_secs(2),
             // A supervisor serves 20 such requests at a time.
             Self::Supervisor => Duration::from_secs(5),
             // These cannot bring a new endpoint that was not there a moment ago.
@@ -109,7 +122,7 @@ impl SourceKind {
         }
     }
 
-    /// Whether a refresh needs a server to ask.
+    /// Whether a refresh is told which servers to ask. Etcd's members are no apiservers: that source knows its own.
     pub(crate) fn needs_server(self) -> bool {
         matches!(
             self,

@@ -4,6 +4,8 @@
 mod administration;
 #[path = "core/determinism.rs"]
 mod determinism;
+#[path = "core/etcd.rs"]
+mod etcd;
 #[path = "core/health.rs"]
 mod health;
 #[path = "core/heartbeat.rs"]

@@ -30,7 +30,7 @@ pub(crate) enum AskError {
     #[error("{0}")]
     Untrusted(String),
     /// No TLS, or the handshake broke.
-    #[error("the TLS handshake failed: {0}; is this an apiserver's port?")]
+    #[error("the TLS handshake failed: {0}; is this the right port?")]
     Handshake(String),
     /// Not HTTP, or not as it should be.
     #[error("it does not speak HTTP/1.1 as an apiserver does: {0}")]
@@ -73,6 +73,26 @@ pub(crate) enum AskError {
     /// The body is not what it should be.
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
+    /// Closed before the first answer: so does etcd with whom it does not know.
+    #[error(
+        "it closed the connection at the first question ({0}); if it goes on so, configure etcd.client-certificate \
+         and etcd.client-key, of a CA that etcd trusts"
+    )]
+    ShutOut(String),
+    /// The connection stands, and nobody is there.
+    #[error("it did not answer a ping within {} s: frozen, or cut off", .0.as_secs())]
+    NoPong(Duration),
+    /// Not gRPC, or not as it should be.
+    #[error("it does not speak gRPC as etcd does: {0}")]
+    NotGrpc(String),
+    /// A gRPC status other than 0.
+    #[error("it answered with gRPC status {code}{}", words(.message))]
+    Rpc {
+        /// The gRPC status.
+        code: u32,
+        /// What it said about it, cleaned. May be empty.
+        message: String,
+    },
 }
 
 /// Where an exchange stuck.

@@ -29,6 +29,8 @@ pub enum SourceConfig {
     Supervisor(SupervisorConfig),
     /// EndpointSlices, or Endpoints, of `default/kubernetes`.
     Kubernetes,
+    /// Etcd's own keys, asked of its members.
+    Etcd(EtcdConfig),
     /// Control-plane Nodes (M3a), and the own one.
     Nodes(NodesConfig),
     /// The node's own Lease, the heartbeat witness.
@@ -45,6 +47,7 @@ impl SourceConfig {
             Self::Registration(_) => SourceKind::Registration,
             Self::Supervisor(_) => SourceKind::Supervisor,
             Self::Kubernetes => SourceKind::Kubernetes,
+            Self::Etcd(_) => SourceKind::Etcd,
             Self::Nodes(_) => SourceKind::Nodes,
             Self::Heartbeat(_) => SourceKind::Heartbeat,
             Self::Import(_) => SourceKind::Import,
@@ -119,6 +122,36 @@ pub struct HeartbeatConfig {
 pub struct NodesConfig {
     /// The own Node's name: it tells the zone (S1). `None`, or what no Node can be called: it is not asked for.
     pub own: Option<String>,
+}
+
+/// Etcd's own keys, asked of its members.
+#[derive(Clone, Debug)]
+pub struct EtcdConfig {
+    /// Members to begin with, at most 16; they tell of the others. Each is verified for what it is called here.
+    pub endpoints: Vec<RegistrationAddress>,
+    /// Etcd's own CA, PEM: not the cluster's.
+    pub ca_file: Option<PathBuf>,
+    /// A client certificate that etcd takes, PEM …
+    pub client_certificate: Option<PathBuf>,
+    /// … and its key. Both are read again when they change.
+    pub client_key: Option<PathBuf>,
+    /// What the apiservers' keys begin with, as `--etcd-prefix` says it.
+    pub prefix: String,
+    /// Name servers for members that are called by name. Empty: what the system is configured with.
+    pub dns_servers: Vec<SocketAddr>,
+}
+
+impl Default for EtcdConfig {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            ca_file: None,
+            client_certificate: None,
+            client_key: None,
+            prefix: "/registry".to_owned(),
+            dns_servers: Vec::new(),
+        }
+    }
 }
 
 /// State files of K3s's and RKE2's own balancer (P4).

@@ -10,9 +10,9 @@
 //! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
 //! | `attempt` | hedged attempts over several servers under one deadline |
 //! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
-//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `import` | a source each |
+//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `etcd`, `import` | a source each |
 //!
-//! Etcd and DNS SRV records will be further files beside these.
+//! DNS SRV records will be a further file beside these.
 //!
 //! [`RefreshSource`]: jackline_core::RefreshSource
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ mod attempt;
 mod config;
 mod dial;
 mod discovery;
+mod etcd;
 mod heartbeat;
 mod http;
 mod import;
@@ -35,7 +36,7 @@ mod static_list;
 mod supervisor;
 
 pub use config::{
-    AddressError, Config, Distribution, HeartbeatConfig, ImportConfig, NodesConfig, RegistrationAddress,
-    RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    AddressError, Config, Distribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 pub use discovery::Discovery;

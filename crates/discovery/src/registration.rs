@@ -15,7 +15,7 @@ use crate::config::{RegistrationAddress, RegistrationConfig};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
-mod resolve;
+pub(crate) mod resolve;
 
 use resolve::{Found, Lookups, Outcome};
 

@@ -8,9 +8,10 @@ use jackline_trust::Trust;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
+use crate::etcd::{self, Etcd};
 use crate::heartbeat::Heartbeat;
 use crate::import::Import;
-use crate::kubernetes::{Kubernetes, Watch};
+use crate::kubernetes::{self, Kubernetes};
 use crate::nodes::Nodes;
 use crate::refresh::{Voice, failure};
 use crate::registration::Registration;
@@ -35,9 +36,26 @@ pub(crate) enum Source {
     Registration(Registration),
     Supervisor(Supervisor),
     Kubernetes(Kubernetes),
+    Etcd(Etcd),
     Nodes(Nodes),
     Heartbeat(Heartbeat),
     Import(Import),
+}
+
+/// What an answered question left open.
+pub(crate) enum Watch {
+    Kubernetes(kubernetes::Watch),
+    Etcd(etcd::Watch),
+}
+
+impl Watch {
+    /// Follows the watch to its end, and says in words why it ended.
+    pub(crate) async fn follow(self, voice: &Voice) -> String {
+        match self {
+            Self::Kubernetes(watch) => watch.follow(voice).await,
+            Self::Etcd(watch) => watch.follow(voice).await,
+        }
+    }
 }
 
 impl Source {
@@ -47,6 +65,7 @@ impl Source {
             SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
+            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config)),
             SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
             SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
@@ -70,7 +89,11 @@ impl Source {
             Self::Static(endpoints) => static_list::report(endpoints, voice),
             Self::Registration(registration) => registration.ask(question, voice).await?,
             Self::Supervisor(supervisor) => supervisor.ask(question, voice).await?,
-            Self::Kubernetes(kubernetes) => return kubernetes.ask(question, voice).await,
+            Self::Kubernetes(kubernetes) => {
+                let watch = kubernetes.ask(question, voice).await?;
+                return Ok(watch.map(Watch::Kubernetes));
+            }
+            Self::Etcd(etcd) => return Ok(etcd.ask(question, voice).await?.map(Watch::Etcd)),
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
             Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,

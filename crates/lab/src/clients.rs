@@ -25,6 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::locked::lock;
+use crate::place::Place;
 use crate::{Authority, ControlPlane, Credentials};
 use ledger::Ledger;
 use transport::{Failure, Transport};
@@ -149,6 +150,7 @@ pub(crate) struct Setting {
     pub(crate) node: usize,
     pub(crate) kind: Kind,
     pub(crate) listener: SocketAddr,
+    pub(crate) place: Place,
     pub(crate) identity: Arc<Identity>,
     pub(crate) plane: ControlPlane,
     pub(crate) ledger: Arc<Ledger>,
@@ -276,6 +278,7 @@ mod tests {
             node: 0,
             kind,
             listener: server.address(),
+            place: Place::Here,
             identity: Arc::new(Identity::read(&credentials).expect("readable")),
             plane: plane.clone(),
             ledger: Arc::clone(&ledger),

@@ -19,18 +19,21 @@
 //!   frozen one stops at its sockets and its lease, and a request that it had already read is still carried out.
 //! - **A black hole** swallows what is sent to the server. What its kernel had already sent, or sends again because nobody
 //!   acknowledged it, still gets out, for about a quarter of an hour.
-//! - **Loopback** has no distance, no loss and no routers; every server has one IPv4 address, and no zone.
+//! - **Loopback** has no distance, no loss and no routers (what comes of those is played between [`hosts`]); every server
+//!   has one IPv4 address, and no zone.
 
 mod api;
 mod clients;
 mod credentials;
 mod dns;
+pub mod hosts;
 mod locked;
 mod naive;
 mod node;
 mod objects;
 mod options;
 mod pki;
+mod place;
 mod plan;
 mod plane;
 mod runner;

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Context;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,6 +23,7 @@ use crate::clients::{Identity, Kind};
 use crate::locked::lock;
 use crate::node::NodeConfig;
 use crate::options::Naive;
+use crate::place::Place;
 
 /// A running naive balancer; dropped, it and its sessions end.
 pub(crate) struct NaiveBalancer {
@@ -35,6 +36,7 @@ pub(crate) struct NaiveBalancer {
 struct Shared {
     name: String,
     habits: Naive,
+    place: Place,
     listen: SocketAddr,
     state_file: PathBuf,
     tls: Arc<rustls::ClientConfig>,
@@ -84,8 +86,9 @@ impl NaiveBalancer {
         } else {
             resolve::literal(&config.servers)
         };
-        let listener = TcpListener::bind(config.listen)
-            .await
+        let place = config.place.clone();
+        let listener = place
+            .listen(config.listen)
             .context("binding the naive balancer")?;
         let _ = std::fs::remove_file(&config.socket);
         let socket = UnixListener::bind(&config.socket).context("binding the naive balancer's socket")?;
@@ -93,6 +96,7 @@ impl NaiveBalancer {
         let shared = Arc::new(Shared {
             name: config.name.clone(),
             habits: habits.clone(),
+            place,
             listen: config.listen,
             state_file,
             tls: Arc::new(Identity::read(&config.credentials)?.tls(Kind::Fresh)?),

@@ -113,7 +113,12 @@ impl Node {
             Balancer::Jackline => {
                 let (file, log) = (self.config_file(), self.log_file());
                 std::fs::write(&file, self.config.yaml()).context("writing a node's configuration")?;
-                Running::Process(Process::start(&self.engine.program, &file, &log)?)
+                Running::Process(Process::start(
+                    &self.engine.program,
+                    &file,
+                    &log,
+                    &self.config.place,
+                )?)
             }
             Balancer::Naive(habits) => Running::Naive(NaiveBalancer::start(habits, &self.config).await?),
         };

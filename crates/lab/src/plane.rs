@@ -18,6 +18,7 @@ pub(crate) use cluster::{Cluster, hexadecimal};
 use crate::credentials::{Credentials, Folder};
 use crate::objects::{Key, Resource, namespace, node, node_lease};
 use crate::pki::Authority;
+use crate::place::Place;
 use crate::plan::{Plan, SERVERS_MAX, Timing};
 use crate::plane::block::Block;
 use crate::server::{Server, StartAs};
@@ -104,7 +105,12 @@ impl ControlPlane {
     /// # Errors
     /// When the plan is impossible, no addresses are free, or certificates or files cannot be made.
     pub fn start(plan: Plan) -> Result<Self, PlaneError> {
-        possible(&plan)?;
+        Self::start_on(plan, |_| Place::Here)
+    }
+
+    /// The same, with each server in the place that its name leads to.
+    pub(crate) fn start_on(plan: Plan, place: impl Fn(&str) -> Place) -> Result<Self, PlaneError> {
+        possible(&plan, &place)?;
         let block = Block::claim()?;
         let authority = Authority::new("lab-server-ca")?;
         let timing = Timing {
@@ -127,6 +133,7 @@ impl ControlPlane {
             servers.push(Server::new(
                 planned,
                 SocketAddr::from((address, block.port)),
+                place(&planned.name),
                 &authority,
                 &cluster,
             )?);
@@ -310,7 +317,7 @@ impl ControlPlane {
     }
 }
 
-fn possible(plan: &Plan) -> Result<(), PlaneError> {
+fn possible(plan: &Plan, place: impl Fn(&str) -> Place) -> Result<(), PlaneError> {
     let refuse = |why: &str| Err(PlaneError::Plan(why.to_owned()));
     if plan.servers.is_empty() || plan.servers.len() > SERVERS_MAX {
         return refuse("it takes 1 to 64 servers");
@@ -322,10 +329,11 @@ fn possible(plan: &Plan) -> Result<(), PlaneError> {
     if names.len() < plan.servers.len() {
         return refuse("two servers have the same name");
     }
+    let outside = |address: Ipv4Addr| !address.is_loopback();
     if plan
         .servers
         .iter()
-        .any(|server| server.address.is_some_and(|address| !address.is_loopback()))
+        .any(|server| server.address.is_some_and(outside) && !place(&server.name).is_host())
     {
         return refuse("a server's address must be in 127.0.0.0/8");
     }

@@ -26,6 +26,9 @@ const RATE_MAX: u32 = 1_000;
 /// How often the line under the timeline is renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
+/// The scenarios that can be played.
+pub(crate) type Catalogue = &'static [&'static Scenario];
+
 /// Plays what the options ask for and writes about it as [`Output`] says. Blocks until all is over, or Ctrl-C.
 ///
 /// A check that did not hold is no error: see [`Outcome::passed`].
@@ -34,6 +37,11 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// When an asked scenario does not exist, an option is out of its bounds, or the lab itself could not be built
 /// (no loopback addresses, no temporary folder, no program to run).
 pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
+    run_of(&scenarios::ALL, options)
+}
+
+/// The same for a catalogue of one's own; its first scenario is the default.
+pub(crate) fn run_of(known: Catalogue, options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
     anyhow::ensure!(
         (1..=RATE_MAX).contains(&options.rate),
         "the rate must be 1 to {RATE_MAX} requests a second"
@@ -43,10 +51,10 @@ pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
         "1 to {PARALLEL_MAX} scenarios can be played at a time"
     );
     if options.list {
-        list(options.output)?;
+        list(known, options.output)?;
         return Ok(Vec::new());
     }
-    let chosen = choose(&options.scenarios)?;
+    let chosen = choose(known, &options.scenarios)?;
     anyhow::ensure!(
         !options.keep || chosen.len() == 1,
         "--keep leaves one scenario's cluster up: name just one"
@@ -70,25 +78,30 @@ pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
 /// The names of all scenarios and what happens in each, in the order of the run.
 #[must_use]
 pub fn catalogue() -> Vec<(&'static str, &'static str)> {
-    scenarios::ALL
+    catalogue_of(&scenarios::ALL)
+}
+
+/// The same of a catalogue of one's own.
+pub(crate) fn catalogue_of(known: Catalogue) -> Vec<(&'static str, &'static str)> {
+    known
         .iter()
         .map(|scenario| (scenario.name, scenario.story))
         .collect()
 }
 
-fn list(output: Output) -> anyhow::Result<()> {
+fn list(known: Catalogue, output: Output) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match output {
         Output::Silent => {}
         Output::Json => {
-            let entries: Vec<_> = catalogue()
+            let entries: Vec<_> = catalogue_of(known)
                 .into_iter()
                 .map(|(name, story)| serde_json::json!({ "scenario": name, "story": story }))
                 .collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&entries)?)?;
         }
         Output::Text => {
-            for (name, story) in catalogue() {
+            for (name, story) in catalogue_of(known) {
                 writeln!(out, "{name:<21}{story}")?;
             }
         }
@@ -96,20 +109,24 @@ fn list(output: Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn choose(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+fn choose(known: Catalogue, names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
     if names.is_empty() {
-        return Ok(vec![scenarios::ALL[0]]);
+        return Ok(known.iter().take(1).copied().collect());
     }
     if names.iter().any(|name| name == "all") {
-        return Ok(scenarios::ALL.to_vec());
+        return Ok(known.to_vec());
     }
-    let known = || scenarios::ALL.map(|scenario| scenario.name).join(", ");
+    let all = || {
+        known
+            .iter()
+            .map(|scenario| scenario.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let named = |name: &String| known.iter().copied().find(|scenario| scenario.name == name);
     names
         .iter()
-        .map(|name| {
-            scenarios::named(name)
-                .with_context(|| format!("there is no scenario {name}; there are: {}", known()))
-        })
+        .map(|name| named(name).with_context(|| format!("there is no scenario {name}; there are: {}", all())))
         .collect()
 }
 

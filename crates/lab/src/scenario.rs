@@ -5,6 +5,7 @@
 mod cast;
 mod deeds;
 mod guide;
+mod hosting;
 mod measure;
 mod stage;
 mod waits;
@@ -12,6 +13,7 @@ mod waits;
 use std::pin::Pin;
 
 pub(crate) use cast::{Cast, Joins};
+pub(crate) use hosting::SPARE;
 pub(crate) use measure::{RECOVERY_MEDIAN, RECOVERY_WORST, SERVED_WITHIN};
 pub(crate) use stage::Stage;
 

@@ -19,7 +19,7 @@ mod slander;
 use crate::scenario::Scenario;
 
 /// In the order of the run. The first is the default.
-pub(crate) const ALL: [&Scenario; 15] = [
+pub(crate) static ALL: [&Scenario; 15] = [
     &alternating_outage::SCENARIO,
     &rolling_upgrade::SCENARIO,
     &blackhole::SCENARIO,
@@ -36,8 +36,3 @@ pub(crate) const ALL: [&Scenario; 15] = [
     &new_ca::SCENARIO,
     &all_down_start::SCENARIO,
 ];
-
-/// The scenario of this name.
-pub(crate) fn named(name: &str) -> Option<&'static Scenario> {
-    ALL.into_iter().find(|scenario| scenario.name == name)
-}

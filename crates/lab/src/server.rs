@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::locked::lock;
 use crate::objects::{Key, node};
 use crate::pki::{Authority, Identity};
+use crate::place::Place;
 use crate::plan::{Anonymous, PlannedServer, Role};
 use crate::plane::{Cluster, PlaneError};
 use crate::server::links::Parked;
@@ -39,6 +40,7 @@ struct Inner {
 
 struct State {
     address: SocketAddr,
+    place: Place,
     authority: Authority,
     identity: Arc<Identity>,
     process: Option<Arc<Process>>,
@@ -60,11 +62,13 @@ impl Server {
     pub(crate) fn new(
         planned: &PlannedServer,
         address: SocketAddr,
+        place: Place,
         authority: &Authority,
         cluster: &Arc<Cluster>,
     ) -> Result<Self, PlaneError> {
         let state = State {
             address,
+            place,
             authority: authority.clone(),
             identity: Arc::new(Identity::issue(authority, &planned.name, address.ip())?),
             process: None,
@@ -157,6 +161,7 @@ impl Server {
         let launch = Launch {
             machine: Arc::clone(&self.inner.machine),
             address,
+            place: state.place.clone(),
             cluster,
             identity,
             told,
@@ -264,6 +269,17 @@ impl Server {
             self.shut(|shut| shut.cut_off = false);
         }
         lock(&self.inner.state).parked = None;
+    }
+
+    /// Takes it away from etcd, or lets it find back: without etcd it answers nothing, and its lease runs out. Its sockets
+    /// are as they were.
+    pub(crate) fn lose_etcd(&self, lost: bool) {
+        self.shut(|shut| shut.cut_off = lost);
+    }
+
+    /// Puts its machine into another place, at the same address: what is started from now on runs there.
+    pub(crate) fn move_to(&self, place: Place) {
+        lock(&self.inner.state).place = place;
     }
 
     fn shut(&self, change: impl FnOnce(&mut gate::Shut)) {

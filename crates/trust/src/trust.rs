@@ -149,6 +149,12 @@ impl Trust {
         problems
     }
 
+    /// What is wrong with the files alone, a line each: for trust in others than the cluster's apiservers.
+    #[must_use]
+    pub fn file_problems(&self) -> Vec<String> {
+        self.material.load().problems.clone()
+    }
+
     /// Whether there is a CA to verify servers by.
     #[must_use]
     pub fn has_ca(&self) -> bool {

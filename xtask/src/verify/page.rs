@@ -21,25 +21,28 @@ pub(crate) struct Page<'a> {
     pub(crate) rounds: u32,
     /// The lab's scenarios.
     pub(crate) tallies: &'a [Tally],
+    /// The faults between hosts.
+    pub(crate) hosts: &'a [Tally],
 }
 
 impl Page<'_> {
     /// As Markdown.
     pub(crate) fn render(&self) -> String {
-        let verdict = if self.results.good() && self.tallies.iter().all(Tally::good) {
+        let verdict = if self.results.good() && self.tallies.iter().chain(self.hosts).all(Tally::good) {
             "passed"
         } else {
             "FAILED"
         };
         format!(
             "# Verification\n\nWritten by `cargo xtask verify`, not by hand.\n\n| | |\n|---|---|\n\
-             | verdict | {verdict} |\n| date | {} |\n| commit | {} |\n| machine | {} |\n| took | {} |\n\n{}\n{}",
+             | verdict | {verdict} |\n| date | {} |\n| commit | {} |\n| machine | {} |\n| took | {} |\n\n{}\n{}{}",
             self.date,
             self.commit,
             self.machine,
             time(self.took),
             self.checks(),
             self.lab(),
+            self.between_hosts(),
         )
     }
 
@@ -74,16 +77,37 @@ impl Page<'_> {
              | scenario | passed | nodes stuck | requests failed | recovery, median | worst |\n|---|---|---|---|---|---|\n",
             self.rounds
         );
-        for tally in self.tallies {
-            text += &format!("| {} | {} |\n", tally.scenario, tally.cells().join(" | "));
-        }
-        let unmet = self.tallies.iter().flat_map(|tally| {
-            tally
-                .unmet()
-                .map(move |unmet| format!("{}: {unmet}", tally.scenario))
-        });
-        text + &list("Not met:", unmet)
+        text += &rows(self.tallies);
+        text
     }
+
+    fn between_hosts(&self) -> String {
+        if self.hosts.is_empty() {
+            return String::new();
+        }
+        let met = self
+            .hosts
+            .iter()
+            .flat_map(|tally| tally.met().map(move |met| format!("{}: {met}", tally.scenario)));
+        let met = list("Met:", met);
+        format!(
+            "\n## Between hosts\n\n`cargo xtask multihost`, with the release build, once.\n\n\
+             | fault | passed | nodes stuck | requests failed | recovery, median | worst |\n|---|---|---|---|---|---|\n{}{met}",
+            rows(self.hosts)
+        )
+    }
+}
+
+fn rows(tallies: &[Tally]) -> String {
+    let rows = tallies
+        .iter()
+        .map(|tally| format!("| {} | {} |\n", tally.scenario, tally.cells().join(" | ")));
+    let unmet = tallies.iter().flat_map(|tally| {
+        tally
+            .unmet()
+            .map(move |unmet| format!("{}: {unmet}", tally.scenario))
+    });
+    rows.collect::<String>() + &list("Not met:", unmet)
 }
 
 fn list(head: &str, items: impl Iterator<Item = String>) -> String {
@@ -116,6 +140,7 @@ mod tests {
             results: &results,
             rounds: 1,
             tallies: &[tally],
+            hosts: &[],
         };
         page.render()
     }

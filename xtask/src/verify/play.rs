@@ -13,6 +13,7 @@ pub(crate) struct Play {
     failed: u64,
     median: Option<u64>,
     worst: Option<u64>,
+    met: Vec<String>,
     unmet: Vec<String>,
 }
 
@@ -43,11 +44,8 @@ impl Play {
             failed: required("/requests/failed")?,
             median: whole(&outcome["recovery_ms"]["median"]),
             worst: whole(&outcome["recovery_ms"]["worst"]),
-            unmet: checks
-                .iter()
-                .filter(|check| check["passed"] != true)
-                .map(unmet)
-                .collect(),
+            met: told(checks, true),
+            unmet: told(checks, false),
         })
     }
 
@@ -69,7 +67,15 @@ impl Play {
     }
 }
 
-fn unmet(check: &Value) -> String {
+fn told(checks: &[Value], passed: bool) -> Vec<String> {
+    checks
+        .iter()
+        .filter(|check| (check["passed"] == true) == passed)
+        .map(sentence)
+        .collect()
+}
+
+fn sentence(check: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     format!("{} (got {})", text(&check["what"]), text(&check["got"]))
 }
@@ -106,6 +112,13 @@ impl Tally {
         self.plays
             .iter()
             .flat_map(|play| play.unmet.iter().map(String::as_str))
+    }
+
+    /// What was met, and what was found, over all plays.
+    pub(crate) fn met(&self) -> impl Iterator<Item = &str> {
+        self.plays
+            .iter()
+            .flat_map(|play| play.met.iter().map(String::as_str))
     }
 
     /// Its row: passed, nodes stuck, requests failed, and the median and the worst recovery.
@@ -146,6 +159,7 @@ mod tests {
             ["0 of 1", "1 of 4", "2 of 900", "310 ms", "–"].map(str::to_owned)
         );
         assert!(!tally.good());
+        assert_eq!(tally.met().collect::<Vec<_>>(), ["freed (got 1)"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{Config, Distribution, ServerUrl};
 pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
     credentials(config, layers);
     supervisor(config, layers);
+    etcd(config, layers);
     kubernetes(config, layers);
     listeners(config, layers);
     let timing = &config.timing;
@@ -75,13 +76,46 @@ fn supervisor(config: &Config, layers: &mut Layers<'_>) {
     }
 }
 
+fn etcd(config: &Config, layers: &mut Layers<'_>) {
+    const MEMBERS_MAX: usize = 16;
+    let Some(etcd) = &config.etcd else { return };
+    if etcd.ca_file.is_none() {
+        layers.refuse(
+            "etcd.ca-file",
+            "without etcd's own CA none of its members can be believed",
+            "give the file; it is another one than the cluster's CA",
+        );
+    }
+    if etcd.endpoints.is_empty() || etcd.endpoints.len() > MEMBERS_MAX {
+        layers.refuse(
+            "etcd.endpoints",
+            "etcd is asked by one member to begin with, and by 16 at the most",
+            "give one or a few; they tell of the others",
+        );
+    }
+    match (&etcd.client_certificate, &etcd.client_key) {
+        (Some(_), None) => layers.refuse(
+            "etcd.client-certificate",
+            "a client certificate without its key",
+            "give etcd.client-key too",
+        ),
+        (None, Some(_)) => layers.refuse(
+            "etcd.client-key",
+            "a key without its client certificate",
+            "give etcd.client-certificate too",
+        ),
+        _ => {}
+    }
+}
+
 /// Refuses a configuration that names nobody to begin with.
 pub(crate) fn sources(config: &Config, layers: &mut Layers<'_>) {
-    if config.servers.is_empty() && config.endpoints.is_empty() && config.import.is_empty() {
+    let named = config.servers.len() + config.endpoints.len() + config.import.len();
+    if named == 0 && config.etcd.is_none() {
         layers.refuse(
             "servers",
             "no apiserver is known, and none can be learnt of",
-            "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints or import in the file",
+            "give the address that the node was joined with: --server https://HOST:6443, or servers, endpoints, import or etcd in the file",
         );
     }
 }

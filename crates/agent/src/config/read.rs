@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::layers::Layers;
 use super::value::show_duration;
 use super::{
-    ByteSize, Cluster, Config, Distribution, Kubernetes, LogLevel, NameServer, Node, ServerUrl, Supervisor,
-    Timing,
+    ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
+    ServerUrl, Supervisor, Timing,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(crate) fn config(layers: &mut Layers<'_>) -> Config {
     let socket = socket(layers);
     let cluster = cluster(layers);
     let supervisor = supervisor(layers);
+    let etcd = etcd(layers);
     let kubernetes = kubernetes(layers, &cluster);
     Config {
         node,
@@ -48,6 +49,7 @@ pub(crate) fn config(layers: &mut Layers<'_>) -> Config {
         socket,
         cluster,
         supervisor,
+        etcd,
         kubernetes,
         import: layers.value("import", Vec::new()),
         fleet_size: layers.value("fleet-size", 0),
@@ -137,6 +139,25 @@ fn supervisor(layers: &mut Layers<'_>) -> Option<Supervisor> {
         token,
         port,
     })
+}
+
+/// As with the supervisor.
+fn etcd(layers: &mut Layers<'_>) -> Option<Etcd> {
+    const HERE: &str = "127.0.0.1";
+    const ETCD: u16 = 2379;
+    let there = layers.section("etcd");
+    let local = MemberUrl(ServerUrl {
+        host: HERE.to_owned(),
+        port: ETCD,
+    });
+    let etcd = Etcd {
+        endpoints: layers.value("etcd.endpoints", vec![local]),
+        ca_file: layers.optional("etcd.ca-file"),
+        client_certificate: layers.optional("etcd.client-certificate"),
+        client_key: layers.optional("etcd.client-key"),
+        prefix: layers.value("etcd.prefix", "/registry".to_owned()),
+    };
+    there.then_some(etcd)
 }
 
 fn kubernetes(layers: &mut Layers<'_>, cluster: &Cluster) -> Kubernetes {

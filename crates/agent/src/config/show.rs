@@ -15,8 +15,12 @@ impl Config {
             let by_default = matches!(shown.origin, Origin::Default(_));
             let (parent, name) = shown.key.split_once('.').unwrap_or(("", shown.key));
             // That the section is there is what turns the source on: it is shown if it is, and only then.
-            let off = parent == "supervisor" && self.supervisor.is_none();
-            let turns_on = shown.key == "supervisor.distribution" && !off;
+            let off = match parent {
+                "supervisor" => self.supervisor.is_none(),
+                "etcd" => self.etcd.is_none(),
+                _ => false,
+            };
+            let turns_on = matches!(shown.key, "supervisor.distribution" | "etcd.endpoints") && !off;
             if by_default && !defaults && !turns_on {
                 continue;
             }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::problem::Place;
 use super::tree::{Node, Tree};
 
-pub use address::{NameServer, ServerUrl};
+pub use address::{MemberUrl, NameServer, ServerUrl};
 pub use measure::ByteSize;
 pub(crate) use measure::show_duration;
 pub use secret::Secret;

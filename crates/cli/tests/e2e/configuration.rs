@@ -141,12 +141,13 @@ async fn the_manual_knows_every_key_and_its_default() {
         "--server",
         "https://10.0.0.1:6443",
     ]);
-    // The section is shown as one only where it is there.
+    // These sections are shown as such only where they are there.
     command.env("JACKLINE_SUPERVISOR_TOKEN_FILE", "/token");
+    command.env("JACKLINE_ETCD_CA_FILE", "/ca.crt");
     let ended = end_of(command).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let keys = keys(&ended.out);
-    assert!(keys.len() >= 36, "{keys:?}");
+    assert!(keys.len() >= 41, "{keys:?}");
     let row = |key: &str| {
         manual
             .lines()

@@ -19,6 +19,7 @@ fn server() -> impl Strategy<Value = Server> {
         2 => Just(Server::Silent),
         1 => Just(Server::Foreign),
         1 => Just(Server::LocalFault),
+        1 => Just(Server::NoRoute),
     ]
 }
 

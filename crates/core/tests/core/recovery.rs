@@ -171,3 +171,54 @@ fn a_source_without_a_server_to_ask_waits_for_one_and_is_asked_at_once_then() {
     assert_eq!(world.refreshes_of(KUBERNETES).len(), 1);
     assert_eq!(world.refreshes_of(KUBERNETES)[0].1.targets, vec![at(1)]);
 }
+
+#[test]
+fn when_all_fall_silent_at_once_the_node_soon_knows_that_it_is_isolated() {
+    let mut world = World::attached(3);
+    let first = world.first();
+    world.open_sessions(first, 3);
+    for n in 1..=3 {
+        world.set(at(n), Server::Silent);
+    }
+    world.sources.insert(KUBERNETES, Answers::Never);
+    world.tell(Event::HedgeWon {
+        silent: first,
+        winner: first,
+    });
+    let took = world.run_until(seconds(10), |world| world.state() == NodeState::Isolated);
+    assert!(took <= seconds(7), "{took:?}");
+    assert_eq!(world.closes(), vec![], "H5");
+}
+
+#[test]
+fn a_machine_without_a_route_is_isolated_at_once_and_judges_no_endpoint() {
+    let mut world = World::attached(3);
+    for n in 1..=3 {
+        world.set(at(n), Server::NoRoute);
+    }
+    let failure = DialFailure::Local(LocalFault::NoRoute);
+    world.tell(Event::DialFailed {
+        endpoint: at(1),
+        failure: failure.clone(),
+    });
+    let took = world.run_until(seconds(1), |world| world.state() == NodeState::Isolated);
+    assert!(took <= ms(10), "{took:?}");
+    assert!(world.policy.snapshot().state_reason.contains("no route to any"));
+    assert!(
+        (1..=3).all(|n| world.endpoint(at(n)).health == Health::Ready),
+        "H3"
+    );
+    world.run(seconds(60));
+    for n in 1..=3 {
+        world.set(at(n), Server::Ready);
+    }
+    let took = world.run_until(seconds(1), |world| world.state() == NodeState::Attached);
+    assert!(took <= ms(810), "{took:?}");
+    // One way out of several is no isolation: an address of a family that this machine does not have.
+    world.tell(Event::DialFailed {
+        endpoint: at(1),
+        failure,
+    });
+    world.run(seconds(60));
+    assert_eq!(world.state(), NodeState::Attached);
+}

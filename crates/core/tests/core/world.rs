@@ -19,12 +19,15 @@ pub(crate) enum Server {
     Silent,
     Foreign,
     LocalFault,
+    NoRoute,
 }
 
 /// How a source answers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answers {
     List(Vec<SocketAddr>),
+    /// As etcd answers while a majority of its members is away.
+    WithoutQuorum(Vec<SocketAddr>),
     Nodes(Vec<(&'static str, SocketAddr)>),
     /// The node's Lease, renewed then.
     Lease(Timestamp),
@@ -38,6 +41,8 @@ pub(crate) const NODES: SourceId = SourceId(2);
 pub(crate) const SUPERVISOR: SourceId = SourceId(3);
 pub(crate) const REGISTRATION: SourceId = SourceId(4);
 pub(crate) const IMPORT: SourceId = SourceId(5);
+/// Only where [`settings_with_etcd`] are in force.
+pub(crate) const ETCD: SourceId = SourceId(6);
 
 pub(crate) fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 6443))
@@ -69,6 +74,16 @@ pub(crate) fn settings() -> Settings {
         ],
         ..Settings::default()
     }
+}
+
+/// The same on an etcd member.
+pub(crate) fn settings_with_etcd() -> Settings {
+    let mut settings = settings();
+    settings.sources.push(SourceSpec {
+        name: "etcd".into(),
+        kind: SourceKind::Etcd,
+    });
+    settings
 }
 
 pub(crate) struct World {
@@ -265,6 +280,12 @@ impl World {
                 let (cause, detail) = (Untrusted::UnknownIssuer, "certificate of another CA".into());
                 (ms(2), failed(ProbeFailure::Untrusted { cause, detail }))
             }
+            Server::NoRoute => (
+                ms(0),
+                failed(ProbeFailure::Local {
+                    fault: LocalFault::NoRoute,
+                }),
+            ),
             Server::LocalFault => (
                 ms(0),
                 failed(ProbeFailure::Local {
@@ -288,6 +309,7 @@ impl World {
         };
         match self.sources.get(&source).unwrap_or(&Answers::Fails) {
             Answers::List(list) => (ms(4), reported(source, refresh, list)),
+            Answers::WithoutQuorum(list) => (ms(4), told(source, refresh, list, false)),
             Answers::Nodes(nodes) => {
                 let listing = |(name, address): &(&str, SocketAddr)| NodeListing {
                     name: (*name).into(),
@@ -377,6 +399,10 @@ impl World {
 
 /// A verified report of a polled source.
 pub(crate) fn reported(source: SourceId, refresh: RefreshId, list: &[SocketAddr]) -> Event {
+    told(source, refresh, list, true)
+}
+
+fn told(source: SourceId, refresh: RefreshId, list: &[SocketAddr], verified: bool) -> Event {
     let endpoints = list.iter().map(|&address| Listing::from(address)).collect();
     Event::SourceReported {
         source,
@@ -384,7 +410,7 @@ pub(crate) fn reported(source: SourceId, refresh: RefreshId, list: &[SocketAddr]
         position: 0,
         report: Report {
             endpoints,
-            verified: true,
+            verified,
             ..Report::default()
         },
     }

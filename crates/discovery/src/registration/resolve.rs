@@ -28,7 +28,7 @@ const PATIENCE_MIN: Duration = Duration::from_millis(500);
 const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
 /// What is needed to resolve names in one refresh.
-pub(super) struct Lookups {
+pub(crate) struct Lookups {
     hosts: Hosts,
     /// Or in words why there is none; the hosts file may still know the name.
     resolver: Result<TokioResolver, String>,
@@ -36,14 +36,14 @@ pub(super) struct Lookups {
 
 /// What was found for one name.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) v4: Outcome,
-    pub(super) v6: Outcome,
+pub(crate) struct Found {
+    pub(crate) v4: Outcome,
+    pub(crate) v6: Outcome,
 }
 
 /// What was found for one family.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// At least one.
     Addresses(Vec<IpAddr>),
     /// The name servers say that there is none.
@@ -57,7 +57,7 @@ impl Lookups {
     ///
     /// # Errors
     /// In words, when even that takes too long.
-    pub(super) async fn prepare(dns_servers: &[SocketAddr], deadline: Instant) -> Result<Self, String> {
+    pub(crate) async fn prepare(dns_servers: &[SocketAddr], deadline: Instant) -> Result<Self, String> {
         let patience = ((deadline - Instant::now()) / 3).clamp(PATIENCE_MIN, PATIENCE_MAX);
         if !dns_servers.is_empty() {
             return Ok(Self {
@@ -76,7 +76,7 @@ impl Lookups {
     }
 
     /// All addresses of `name`.
-    pub(super) async fn find(&self, name: &str, deadline: Instant) -> Found {
+    pub(crate) async fn find(&self, name: &str, deadline: Instant) -> Found {
         let parsed = match Name::from_ascii(name) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -178,11 +178,11 @@ impl Outcome {
         }
     }
 
-    pub(super) fn has_addresses(&self) -> bool {
+    pub(crate) fn has_addresses(&self) -> bool {
         matches!(self, Self::Addresses(_))
     }
 
-    pub(super) fn local(&self) -> Option<LocalFault> {
+    pub(crate) fn local(&self) -> Option<LocalFault> {
         match self {
             Self::Failed(_, local) => *local,
             _ => None,
@@ -192,7 +192,7 @@ impl Outcome {
 
 impl Found {
     /// What people should know of it, if anything went wrong.
-    pub(super) fn complaint(&self, name: &str) -> Option<String> {
+    pub(crate) fn complaint(&self, name: &str) -> Option<String> {
         use Outcome::{Addresses, Failed, NoRecord};
         match (&self.v4, &self.v6) {
             (Addresses(_), Addresses(_) | NoRecord) | (NoRecord, Addresses(_)) => None,

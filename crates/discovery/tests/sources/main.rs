@@ -3,6 +3,7 @@
 mod bad_input;
 mod dns;
 mod drain;
+mod etcd;
 mod files;
 mod heartbeat;
 mod kubernetes;

@@ -1,7 +1,7 @@
 //! The stand: a CA and a node's files, one source under test, and the events that come out.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jackline_core::{Ask, Breadth, Event, RefreshId, RefreshSource, Report, Sink,
 use jackline_discovery::{Config, Discovery, SourceConfig};
 use jackline_trust::{Trust, TrustConfig};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
@@ -35,6 +35,21 @@ pub(crate) struct Identity {
     key: KeyPair,
 }
 
+impl Identity {
+    pub(crate) fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    pub(crate) fn der(&self) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
+        (self.certificate.der().clone(), key)
+    }
+}
+
 impl Pki {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -50,6 +65,15 @@ impl Pki {
 
     pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    pub(crate) fn ca(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
+    /// A folder that lasts as long as this.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn identity(&self) -> Identity {

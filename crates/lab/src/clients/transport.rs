@@ -241,9 +241,8 @@ async fn connect(setting: &Setting) -> Result<TlsStream<TcpStream>, String> {
         .identity
         .tls(setting.kind)
         .map_err(|error| error.to_string())?;
-    let stream = TcpStream::connect(setting.listener)
-        .await
-        .map_err(|error| format!("connecting: {error}"))?;
+    let connecting = setting.place.connect(setting.listener);
+    let stream = connecting.await.map_err(|error| format!("connecting: {error}"))?;
     let _ = stream.set_nodelay(true);
     let name = ServerName::try_from(SERVER_NAME).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::new(tls));

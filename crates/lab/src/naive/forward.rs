@@ -37,7 +37,7 @@ async fn session(shared: &Shared, mut client: TcpStream) {
         }
         return;
     }
-    let mut upstream = match timeout(DIAL_TIMEOUT, TcpStream::connect(server)).await {
+    let mut upstream = match timeout(DIAL_TIMEOUT, shared.place.connect(server)).await {
         Ok(Ok(upstream)) => upstream,
         _ => {
             let everybody_failed = {

@@ -11,7 +11,6 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -122,7 +121,7 @@ pub(super) async fn test(shared: Arc<Shared>) {
 
 async fn passes(shared: &Shared, server: SocketAddr) -> bool {
     if !shared.habits.asks_readyz && !shared.habits.requires_trust {
-        return TcpStream::connect(server).await.is_ok();
+        return shared.place.connect(server).await.is_ok();
     }
     let answer = ask(shared, server, "/readyz").await;
     match answer {
@@ -132,7 +131,7 @@ async fn passes(shared: &Shared, server: SocketAddr) -> bool {
 }
 
 async fn ask(shared: &Shared, server: SocketAddr, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
-    let stream = TcpStream::connect(server).await?;
+    let stream = shared.place.connect(server).await?;
     let connector = TlsConnector::from(Arc::clone(&shared.tls));
     let stream = connector
         .connect(ServerName::try_from("kubernetes")?, stream)

@@ -1,11 +1,12 @@
 //! The configuration file of one node, as an operator would write it, with a person's waits divided by the factor.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Credentials;
+use crate::place::Place;
 
 /// Which credential a node's jackline is given for the Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,11 @@ pub(crate) enum Access {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeConfig {
     pub(crate) name: String,
+    /// On a host of its own: where it is, and the address there.
+    pub(crate) place: Place,
+    pub(crate) address: Option<IpAddr>,
+    /// Whether it prefers the server on its own host.
+    pub(crate) prefer_local: bool,
     pub(crate) listen: SocketAddr,
     /// Registration addresses.
     pub(crate) servers: Vec<String>,
@@ -44,7 +50,7 @@ impl NodeConfig {
             .iter()
             .map(|server| quoted(&server.to_string()))
             .collect();
-        let _ = writeln!(text, "node: {{ name: {} }}", quoted(&self.name));
+        let _ = writeln!(text, "node: {{ name: {}{} }}", quoted(&self.name), self.on_host());
         let _ = writeln!(text, "servers: [{}]", servers.join(", "));
         if !dns.is_empty() {
             let _ = writeln!(text, "dns-servers: [{}]", dns.join(", "));
@@ -71,9 +77,22 @@ impl NodeConfig {
         for (key, real) in COMPRESSED {
             let _ = writeln!(text, "  {key}: {}", duration(real / self.factor.max(1)));
         }
-        text.push_str("# Every server of the lab is on loopback.\nallow-loopback-upstreams: true\n");
+        if !self.place.is_host() {
+            text.push_str("# Every server of the lab is on loopback.\nallow-loopback-upstreams: true\n");
+        }
         text.push_str("log: { level: info }\n");
         text
+    }
+
+    /// What a node of a host says of itself besides its name.
+    fn on_host(&self) -> String {
+        self.address.map_or_else(String::new, |address| {
+            format!(
+                ", address: {}, prefer-local: {}",
+                quoted(&address.to_string()),
+                self.prefer_local
+            )
+        })
     }
 }
 
@@ -123,6 +142,9 @@ mod tests {
         };
         let config = NodeConfig {
             name: "node-1".into(),
+            place: Place::Here,
+            address: None,
+            prefer_local: false,
             listen: SocketAddr::from(([127, 0, 64, 9], 6440)),
             servers: vec!["https://127.0.64.1:6443".into()],
             dns_servers: Vec::new(),

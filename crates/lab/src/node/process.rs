@@ -10,7 +10,10 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
+
+use crate::place::Place;
 
 /// A process that has not gone this long after SIGTERM is killed; its own shutdown time is shorter.
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,18 +27,19 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program; its output is appended to `log`.
+    /// Starts the program in its place; its output is appended to `log`. Called within a tokio runtime.
     ///
     /// # Errors
     /// When the log cannot be opened or the program cannot be run.
-    pub(crate) fn start(program: &Path, config: &Path, log: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(program: &Path, config: &Path, log: &Path, place: &Place) -> anyhow::Result<Self> {
         let out = File::options()
             .create(true)
             .append(true)
             .open(log)
             .context("opening the node's log")?;
         let err = out.try_clone().context("opening the node's log")?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("run")
             .arg("--config")
             .arg(config)
@@ -47,8 +51,16 @@ impl Process {
             .stderr(err)
             // Ctrl-C is for the lab, which ends its nodes itself.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .kill_on_drop(true);
+        // A child is born into the network of the thread that starts it, and into this runtime.
+        let runtime = Handle::current();
+        let spawn = move || {
+            let _within = runtime.enter();
+            command.spawn()
+        };
+        let child = place
+            .within(spawn)
+            .and_then(|spawned| spawned)
             .with_context(|| format!("running {} run --config {}", program.display(), config.display()))?;
         Ok(Self { child })
     }

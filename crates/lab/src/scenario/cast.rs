@@ -12,6 +12,9 @@ pub(crate) struct Cast {
     pub(crate) etcd_nodes: usize,
     pub(crate) joins: Joins,
     pub(crate) access: Access,
+    /// Whether each server and each node has a host of its own. The servers' hosts have a node each besides, without
+    /// clients.
+    pub(crate) hosts: bool,
     /// The clients of each node.
     pub(crate) clients: Vec<Kind>,
 }
@@ -46,6 +49,19 @@ impl Cast {
         )
     }
 
+    /// An etcd-only registration server, three control planes and two agents, each on a host of its own.
+    pub(crate) fn six_hosts() -> Self {
+        let plan = Plan::default()
+            .with("etcd-1", Role::EtcdOnly)
+            .with("cp-1", Role::ControlPlaneOnly)
+            .with("cp-2", Role::ControlPlaneOnly)
+            .with("cp-3", Role::ControlPlaneOnly);
+        Self {
+            hosts: true,
+            ..Self::of(plan)
+        }
+    }
+
     fn of(plan: Plan) -> Self {
         Self {
             plan,
@@ -53,6 +69,7 @@ impl Cast {
             etcd_nodes: 0,
             joins: Joins::FirstServer,
             access: Access::KubeProxy,
+            hosts: false,
             clients: Kind::ALL.to_vec(),
         }
     }

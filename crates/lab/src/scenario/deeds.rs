@@ -75,15 +75,23 @@ impl Stage {
     /// # Errors
     /// When none went anywhere.
     pub(crate) fn server_in_use(&self) -> anyhow::Result<Server> {
+        self.server_in_use_of(0)
+    }
+
+    /// The same of another node.
+    ///
+    /// # Errors
+    /// When none went anywhere.
+    pub(crate) fn server_in_use_of(&self, node: usize) -> anyhow::Result<Server> {
         let requests = self.ledger.requests();
         let mut new = requests
             .iter()
             .rev()
-            .filter(|request| request.node == 0 && request.kind == Kind::Fresh);
+            .filter(|request| request.node == node && request.kind == Kind::Fresh);
         let name = new
             .find_map(|request| self.plane.sighting(&request.id.to_string()))
             .map(|sighting| sighting.server);
-        self.server(&name.context("the first node's new connections have reached no server")?)
+        self.server(&name.context("a node's new connections have reached no server")?)
     }
 
     /// Connections that the servers have accepted.
@@ -92,9 +100,12 @@ impl Stage {
     }
 
     pub(crate) async fn start_nodes(&mut self) -> anyhow::Result<()> {
-        let count = counted(self.nodes.len() as u64, "node", "nodes");
-        self.say(format!("{count} started, each with a jackline of its own"));
-        for started in join_all(self.nodes.iter_mut().map(Node::start)).await {
+        let all = self.nodes.iter_mut().chain(&mut self.residents);
+        let starts: Vec<_> = all.map(Node::start).collect();
+        let count = counted(starts.len() as u64, "node", "nodes");
+        self.timeline
+            .say(format!("{count} started, each with a jackline of its own"));
+        for started in join_all(starts).await {
             started?;
         }
         Ok(())
@@ -127,6 +138,7 @@ impl Stage {
             node: index,
             kind: Kind::Fresh,
             listener: node.listener(),
+            place: node.config.place.clone(),
             identity: Arc::clone(&node.identity),
             plane: self.plane.clone(),
             ledger: Arc::clone(&self.ledger),

@@ -3,19 +3,21 @@
 //! What plays are told in is beside it: `deeds` done to servers and nodes, `waits`, and expectations (`measure`).
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::{Cast, Joins, Scenario};
+use super::{Cast, Joins, Scenario, hosting};
 use crate::clients::Kind;
 use crate::clients::judge::{Evidence, Kill};
 use crate::clients::ledger::Ledger;
+use crate::hosts::Hosts;
 use crate::node::{Engine, Node, NodeConfig, NodeRole};
 use crate::options::LabOptions;
+use crate::place::Place;
 use crate::timeline::Timeline;
 use crate::verdict::{Check, NodeLog, Outcome, Recovery, counted, millis};
 use crate::{ControlPlane, NameServer};
@@ -33,6 +35,8 @@ const WARM_UP: Duration = Duration::from_millis(1_500);
 pub(crate) struct Stage {
     pub(crate) plane: ControlPlane,
     pub(crate) nodes: Vec<Node>,
+    /// The nodes on servers' own hosts; they have no clients.
+    pub(crate) residents: Vec<Node>,
     pub(crate) names: Option<NameServer>,
     pub(crate) timeline: Timeline,
     pub(crate) ledger: Arc<Ledger>,
@@ -46,6 +50,8 @@ pub(crate) struct Stage {
     pub(super) recoveries: Vec<Duration>,
     pub(super) stuck: BTreeSet<usize>,
     pub(super) checks: Vec<Check>,
+    /// Where each server and each node has a host of its own. It goes after all that is on them.
+    pub(crate) hosts: Option<Hosts>,
     /// Nodes' files. The last field: it goes when those who use it are gone.
     pub(super) folder: TempDir,
 }
@@ -63,7 +69,8 @@ impl Stage {
     ) -> anyhow::Result<Self> {
         let cast = (scenario.cast)();
         let factor = cast.plan.factor;
-        let plane = ControlPlane::start(cast.plan.clone()).context("setting up the control plane")?;
+        let hosts = hosting::raise(&cast).context("raising the hosts")?;
+        let plane = hosting::start_plane(&cast, hosts.as_ref()).context("setting up the control plane")?;
         let folder = tempfile::Builder::new()
             .prefix("jackline-lab-")
             .tempdir()
@@ -71,6 +78,7 @@ impl Stage {
         let mut stage = Self {
             plane,
             nodes: Vec::new(),
+            residents: Vec::new(),
             names: None,
             timeline,
             ledger: Arc::default(),
@@ -84,13 +92,25 @@ impl Stage {
             recoveries: Vec::new(),
             stuck: BTreeSet::new(),
             checks: Vec::new(),
+            hosts,
             folder,
         };
         let registration = stage.registration(cast.joins)?;
         let roles = std::iter::repeat_n(NodeRole::Agent, cast.agents)
             .chain(std::iter::repeat_n(NodeRole::Etcd, cast.etcd_nodes));
         for (number, role) in (1..).zip(roles) {
-            stage.add_node(number, role, &cast, &registration, engine)?;
+            let name = match role {
+                NodeRole::Agent => hosting::agent(number),
+                NodeRole::Etcd => format!("etcd-node-{number}"),
+            };
+            let node = stage.node(&name, &cast, &registration, engine)?;
+            stage.nodes.push(node);
+        }
+        if cast.hosts {
+            for server in &cast.plan.servers {
+                let node = stage.node(&server.name, &cast, &registration, engine)?;
+                stage.residents.push(node);
+            }
         }
         Ok(stage)
     }
@@ -117,21 +137,19 @@ impl Stage {
         Ok(format!("https://{name}:{}", first.port()))
     }
 
-    fn add_node(
-        &mut self,
-        number: usize,
-        role: NodeRole,
-        cast: &Cast,
-        registration: &str,
-        engine: &Engine,
-    ) -> anyhow::Result<()> {
-        let name = match role {
-            NodeRole::Agent => format!("agent-{number}"),
-            NodeRole::Etcd => format!("etcd-node-{number}"),
+    fn node(&self, name: &str, cast: &Cast, registration: &str, engine: &Engine) -> anyhow::Result<Node> {
+        let host = self.hosts.as_ref().map(|hosts| hosts.host(name)).transpose()?;
+        let listen = match host {
+            Some(_) => Ipv4Addr::LOCALHOST,
+            None => self.plane.free_address()?,
         };
-        let listen = SocketAddr::from((self.plane.free_address()?, LISTEN_PORT));
-        let folder = self.folder.path().join(&name);
+        let listen = SocketAddr::from((listen, LISTEN_PORT));
+        let folder = self.folder.path().join(name);
         let config = NodeConfig {
+            name: name.to_owned(),
+            place: host.map_or(Place::Here, |host| Place::On(Arc::clone(host))),
+            address: host.map(|host| host.address().into()),
+            prefer_local: self.plane.server(name).is_ok(),
             listen,
             servers: vec![registration.to_owned()],
             dns_servers: self.names.iter().map(NameServer::address).collect(),
@@ -139,13 +157,10 @@ impl Stage {
             socket: folder.join("jackline.sock"),
             access: cast.access,
             supervisor: true,
-            credentials: self.plane.credentials(&name, &format!("https://{listen}"))?,
+            credentials: self.plane.credentials(name, &format!("https://{listen}"))?,
             factor: self.factor,
-            name,
         };
-        self.nodes
-            .push(Node::new(config, &folder, engine.clone(), self.timeline.clone())?);
-        Ok(())
+        Node::new(config, &folder, engine.clone(), self.timeline.clone())
     }
 
     /// The play's prelude: everything up and used.
@@ -243,7 +258,7 @@ impl Stage {
         Outcome {
             scenario: self.scenario.name.to_owned(),
             passed,
-            nodes: self.nodes.len(),
+            nodes: self.nodes.len() + self.residents.len(),
             nodes_stuck: self.stuck.len(),
             requests,
             recovery_ms: Recovery::of(&self.recoveries),

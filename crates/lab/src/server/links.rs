@@ -4,7 +4,7 @@
 //! except when the process dies: then its kernel would not wait for the tasks.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::locked::lock;
+use crate::place::Place;
 use crate::server::gate::Gate;
 
 /// Connections that wait to be accepted, as Go's listeners have it on a usual kernel.
@@ -69,11 +70,8 @@ impl Drop for Parked {
 }
 
 impl Links {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
+    pub(crate) fn bind(address: SocketAddr, place: &Place) -> io::Result<Self> {
+        let socket = place.within(move || bound(address))??;
         let inner = Inner {
             bound: Some(socket),
             listener: None,
@@ -198,6 +196,14 @@ impl Inner {
     }
 }
 
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
 /// The accept loop holds the socket a moment longer: only this frees its address now.
 fn stop_listening(listener: &TcpListener) {
     let _ = SockRef::from(listener).shutdown(Shutdown::Both);
@@ -255,6 +261,29 @@ impl AsyncWrite for GatedStream {
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    /// All that is there goes in one write: a server's flight of TLS leaves in packets as large as the way takes them, as
+    /// that of a real one.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.held(&self.link.writer, context) {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.link.stream.poll_write_ready(context))?;
+            match self.link.stream.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {

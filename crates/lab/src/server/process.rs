@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::locked::lock;
 use crate::pki::Identity;
+use crate::place::Place;
 use crate::plan::Role;
 use crate::plane::Cluster;
 use crate::server::connection;
@@ -83,6 +84,7 @@ pub(crate) struct Process {
 pub(crate) struct Launch {
     pub(crate) machine: Arc<Machine>,
     pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) told: Option<Vec<SocketAddr>>,
@@ -92,7 +94,7 @@ impl Process {
     /// Binds the address and begins.
     pub(crate) fn launch(launch: Launch) -> io::Result<Arc<Self>> {
         let process = Arc::new(Self {
-            links: Links::bind(launch.address)?,
+            links: Links::bind(launch.address, &launch.place)?,
             machine: launch.machine,
             address: launch.address,
             cluster: launch.cluster,

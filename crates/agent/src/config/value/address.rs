@@ -90,25 +90,8 @@ impl Value for ServerUrl {
         "an address such as https://10.0.0.1:6443, https://api.example or https://[fd00::1]:6443";
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
-        let Some(rest) = word.strip_prefix("https://") else {
-            let remedy = if word.starts_with("http://") {
-                "apiservers only speak TLS: write https://"
-            } else {
-                "write https:// and the host, for example https://10.0.0.1:6443"
-            };
-            return Err(Wrong::new(
-                format!("{} is not an https address", quoted(word)),
-                remedy,
-            ));
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains(['/', '?', '#', '@']) {
-            return Err(Wrong::new(
-                "only a host and a port belong here, no path, query or user",
-                format!("write {}", Self::EXPECTED),
-            ));
-        }
-        authority_of(authority).ok_or_else(|| unreadable::<Self>(word))
+        const API: u16 = 6443;
+        https::<Self>(word, "apiservers only speak TLS", API)
     }
 
     fn show(&self) -> String {
@@ -116,9 +99,49 @@ impl Value for ServerUrl {
     }
 }
 
-/// `HOST[:PORT]`; an IPv6 address is in brackets.
-fn authority_of(authority: &str) -> Option<ServerUrl> {
-    const API: u16 = 6443;
+/// A member of etcd: `https://HOST[:PORT]`, port 2379 if none is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberUrl(pub ServerUrl);
+
+impl Value for MemberUrl {
+    const EXPECTED: &'static str =
+        "an address such as https://127.0.0.1:2379, https://etcd.example or https://[fd00::1]:2379";
+
+    fn from_word(word: &str) -> Result<Self, Wrong> {
+        const ETCD: u16 = 2379;
+        https::<Self>(word, "etcd is asked over TLS only", ETCD).map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
+/// `https://HOST[:PORT]`, on `port` where none is given; `why` it must be https.
+fn https<V: Value>(word: &str, why: &str, port: u16) -> Result<ServerUrl, Wrong> {
+    let Some(rest) = word.strip_prefix("https://") else {
+        let remedy = if word.starts_with("http://") {
+            format!("{why}: write https://")
+        } else {
+            format!("write https:// and the host: {}", V::EXPECTED)
+        };
+        return Err(Wrong::new(
+            format!("{} is not an https address", quoted(word)),
+            remedy,
+        ));
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#', '@']) {
+        return Err(Wrong::new(
+            "only a host and a port belong here, no path, query or user",
+            format!("write {}", V::EXPECTED),
+        ));
+    }
+    authority_of(authority, port).ok_or_else(|| unreadable::<V>(word))
+}
+
+/// `HOST[:PORT]`; an IPv6 address is in brackets. `usual` is the port where none is given.
+fn authority_of(authority: &str, usual: u16) -> Option<ServerUrl> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, port) = rest.split_once(']')?;
         host.parse::<Ipv6Addr>().ok()?;
@@ -135,7 +158,7 @@ fn authority_of(authority: &str) -> Option<ServerUrl> {
     };
     let port = match port {
         Some(port) => port.parse::<u16>().ok().filter(|port| *port != 0)?,
-        None => API,
+        None => usual,
     };
     (host.contains(':') || host_name(host)).then(|| ServerUrl {
         host: host.to_owned(),
@@ -159,7 +182,20 @@ fn host_name(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ServerUrl, Value};
+    use super::{MemberUrl, ServerUrl, Value};
+
+    #[test]
+    fn members_of_etcd_have_a_usual_port_of_their_own() {
+        for (word, shown) in [
+            ("https://127.0.0.1", "https://127.0.0.1:2379"),
+            ("https://[fd00::1]:12379/", "https://[fd00::1]:12379"),
+        ] {
+            assert_eq!(MemberUrl::from_word(word).expect(word).0.to_string(), shown);
+        }
+        for word in ["http://127.0.0.1:2379", "127.0.0.1:2379", "https://a/v3"] {
+            assert!(MemberUrl::from_word(word).is_err(), "{word}");
+        }
+    }
 
     #[test]
     fn registration_addresses_are_https_hosts_with_the_usual_port() {

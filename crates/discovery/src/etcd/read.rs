@@ -1,0 +1,215 @@
+//! One question to one member: the lease keys with the assent of a quorum, or from what this member has where there is none;
+//! then the lists as of the same revision, the members, and a watch from the next revision on.
+//!
+//! The lease keys come first because their answer is always small: a huge value elsewhere cannot hide who answers, and
+//! as of when.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::grpc::{Call, Channel, Messages, decoded};
+use super::keys::{Contents, ENTRIES_MAX, Keys};
+use super::messages::{
+    MEMBER_LIST, MemberListRequest, MemberListResponse, RANGE, RangeRequest, RangeResponse, WATCH,
+    WatchCreateRequest, WatchOrder, WatchRequest, WatchResponse,
+};
+use super::targets::Target;
+use super::watch::MESSAGE_MAX;
+use crate::ask_error::{AskError, Phase};
+
+/// A quorum that takes longer to assent, or half of what time there is, counts as lost.
+const QUORUM_WITHIN: Duration = Duration::from_secs(2);
+
+/// A member that takes longer to open a watch, or half of what time is left, is asked again and again instead.
+const WATCH_OPENS_WITHIN: Duration = Duration::from_secs(4);
+
+/// The largest answers in bytes: 512 keys without their values, one list, the members.
+const LEASES_MAX: usize = 256 * 1024;
+const LIST_MAX: usize = 1024 * 1024;
+const MEMBER_LIST_MAX: usize = 64 * 1024;
+
+/// What a member answered.
+pub(super) struct Answer {
+    /// The id of the cluster that it belongs to.
+    pub(super) cluster: u64,
+    pub(super) revision: i64,
+    /// Why there was no quorum for it; `None`: there was.
+    pub(super) lost: Option<AskError>,
+    pub(super) contents: Contents,
+    /// Not asked for without quorum.
+    pub(super) members: Option<MemberListResponse>,
+    /// The watch, or why there is none.
+    pub(super) watch: Result<Messages, String>,
+}
+
+/// Asks the member at `target`.
+pub(super) async fn ask(target: &Target, keys: &Keys, until: Instant) -> Result<Answer, AskError> {
+    let channel = Channel::open(target.address, &target.access, &target.authority, until).await?;
+    let (leases, lost) = leases(&channel, keys, until).await?;
+    let header = leases
+        .header
+        .as_ref()
+        .ok_or_else(|| AskError::Nonsense("an answer that does not say whose it is".to_owned()))?;
+    let (cluster, revision) = (header.cluster_id, header.revision);
+    let mut contents = Contents::new(keys.clone());
+    leases.kvs.iter().for_each(|kv| contents.put(kv));
+    if leases.more {
+        contents.there_are_more();
+    }
+    let [first, second] = keys.lists();
+    let (first_list, second_list, members) = tokio::join!(
+        list(&channel, first, revision, until),
+        list(&channel, second, revision, until),
+        members(&channel, lost.is_none(), until)
+    );
+    for (key, answer) in [(first, first_list), (second, second_list)] {
+        match answer {
+            Ok(answer) => answer.kvs.iter().for_each(|kv| contents.put(kv)),
+            // The member speaks, but not of this key.
+            Err(error @ (AskError::Rpc { .. } | AskError::TooLarge(_) | AskError::Nonsense(_))) => {
+                contents.unreadable(key, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let watch = match &lost {
+        Some(_) => Err("there is no quorum".to_owned()),
+        None => {
+            let now = Instant::now();
+            let soon = now + WATCH_OPENS_WITHIN.min(until.saturating_duration_since(now) / 2);
+            open_watch(channel, &mut contents, keys, revision + 1, soon)
+                .await
+                .map_err(|error| error.to_string())
+        }
+    };
+    Ok(Answer {
+        cluster,
+        revision,
+        lost,
+        contents,
+        members,
+        watch,
+    })
+}
+
+/// The lease keys, and why not with quorum if not.
+async fn leases(
+    channel: &Channel,
+    keys: &Keys,
+    until: Instant,
+) -> Result<(RangeResponse, Option<AskError>), AskError> {
+    let (key, range_end) = keys.leases();
+    let request = |serializable| RangeRequest {
+        key: key.clone(),
+        range_end: range_end.clone(),
+        limit: i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX),
+        serializable,
+        keys_only: true,
+        ..RangeRequest::default()
+    };
+    let call = |with_leader| Call {
+        method: RANGE,
+        with_leader,
+        answer_max: LEASES_MAX,
+    };
+    let now = Instant::now();
+    let soon = now + QUORUM_WITHIN.min(until.saturating_duration_since(now) / 2);
+    match channel.call(call(true), &request(false), soon).await {
+        Ok(answer) => Ok((answer, None)),
+        Err(lost @ (AskError::Rpc { .. } | AskError::TimedOut(_))) => {
+            let answer = channel.call(call(false), &request(true), until).await?;
+            Ok((answer, Some(lost)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One list as it was at `revision`, which this member has: nobody else needs to assent any more.
+async fn list(
+    channel: &Channel,
+    key: &'static str,
+    revision: i64,
+    until: Instant,
+) -> Result<RangeResponse, AskError> {
+    let request = RangeRequest {
+        key: Bytes::from_static(key.as_bytes()),
+        limit: 1,
+        revision,
+        serializable: true,
+        ..RangeRequest::default()
+    };
+    let call = Call {
+        method: RANGE,
+        with_leader: false,
+        answer_max: LIST_MAX,
+    };
+    channel.call(call, &request, until).await
+}
+
+/// The members. That they cannot be had spoils nothing.
+async fn members(channel: &Channel, wanted: bool, until: Instant) -> Option<MemberListResponse> {
+    let call = Call {
+        method: MEMBER_LIST,
+        with_leader: false,
+        answer_max: MEMBER_LIST_MAX,
+    };
+    if !wanted {
+        return None;
+    }
+    let answer = channel.call(call, &MemberListRequest {}, until).await;
+    answer
+        .inspect_err(|error| tracing::debug!(%error, "no list of members"))
+        .ok()
+}
+
+/// Watches all keys from `revision` on, on one stream. What changes while it opens is in `contents`.
+async fn open_watch(
+    channel: Channel,
+    contents: &mut Contents,
+    keys: &Keys,
+    revision: i64,
+    until: Instant,
+) -> Result<Messages, AskError> {
+    let (from, to) = keys.leases();
+    let lists = keys
+        .lists()
+        .map(|list| (Bytes::from_static(list.as_bytes()), Bytes::new()));
+    let requests: Vec<WatchRequest> = std::iter::once((from, to))
+        .chain(lists)
+        .map(|(key, range_end)| WatchRequest {
+            order: Some(WatchOrder::Create(WatchCreateRequest {
+                key,
+                range_end,
+                start_revision: revision,
+                progress_notify: true,
+            })),
+        })
+        .collect();
+    let call = Call {
+        method: WATCH,
+        with_leader: true,
+        answer_max: MESSAGE_MAX,
+    };
+    let mut messages = channel.stream(call, &requests, until).await?;
+    let mut to_be_created = requests.len();
+    let opening = async {
+        while to_be_created > 0 {
+            let Some(message) = messages.next(MESSAGE_MAX).await? else {
+                return Err(AskError::CutOff("before the watch was open".to_owned()));
+            };
+            let response: WatchResponse = decoded(message)?;
+            if let Some(reason) = super::watch::end_of(&response) {
+                return Err(AskError::Nonsense(reason));
+            }
+            to_be_created -= usize::from(response.created);
+            response.events.iter().for_each(|event| contents.apply(event));
+        }
+        Ok(())
+    };
+    tokio::time::timeout_at(until, opening)
+        .await
+        .map_err(|_| AskError::TimedOut(Phase::Head))??;
+    Ok(messages)
+}
