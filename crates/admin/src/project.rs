@@ -2,13 +2,14 @@
 //! word that it shows was chosen by the core (H9).
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use jackline_core::{EndpointView, SourceId, SourceView, Timestamp};
+use jackline_core::heartbeat::NOT_READY_AFTER;
+use jackline_core::{EndpointView, HeartbeatView, SourceId, SourceView, Timestamp};
 use jiff::Timestamp as Time;
 use jiff::{TimestampRound, Unit};
 
-use crate::status::{Endpoint, Sessions, Source, StateFile, Status, Trust, TrustState};
+use crate::status::{Endpoint, Heartbeat, Sessions, Source, StateFile, Status, Trust, TrustState};
 use crate::view::{Reading, SessionsView, StateFileView};
 
 /// The status of the node as `reading` has it.
@@ -24,7 +25,9 @@ pub fn status(reading: &Reading) -> Status {
         state: snapshot.state,
         since: at(reading, snapshot.state_since),
         state_reason: snapshot.state_reason.clone(),
+        zone: snapshot.zone.clone(),
         trust: trust(reading),
+        heartbeat: snapshot.heartbeat.map(|view| heartbeat(reading, view)),
         listen: identity.listen.clone(),
         warnings: reading.warnings.clone(),
         endpoints: snapshot
@@ -57,6 +60,16 @@ fn trust(reading: &Reading) -> Trust {
     }
 }
 
+fn heartbeat(reading: &Reading, view: HeartbeatView) -> Heartbeat {
+    let renewed = SystemTime::UNIX_EPOCH + Duration::from_micros(view.renewed);
+    Heartbeat {
+        renewed: time(renewed),
+        read: at(reading, view.read),
+        late: view.late,
+        not_ready: time(renewed + NOT_READY_AFTER),
+    }
+}
+
 fn endpoint(reading: &Reading, view: &EndpointView) -> Endpoint {
     let in_this_run = view.last_ready.map(|moment| at(reading, moment));
     Endpoint {
@@ -65,9 +78,11 @@ fn endpoint(reading: &Reading, view: &EndpointView) -> Endpoint {
         health: view.health,
         health_since: at(reading, view.health_since),
         administration: view.administration,
+        drained_by: view.drained_by.clone(),
         reason: view.reason.clone(),
         class: view.class,
         suspected: view.suspected,
+        avoided: view.avoided,
         api: view.api,
         discovery: view.discovery,
         depth: view.depth,

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The words of the core that the schema uses as they are.
 pub use jackline_core::{
-    Administration, Capability, Class, Depth, Health, Mode, NodeState, SourceKind, SourceState, Standing,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState,
+    Standing,
 };
 
 /// The node, and all that it knows, at one moment.
@@ -33,8 +34,12 @@ pub struct Status {
     pub since: Time,
     /// Why, in words (H9).
     pub state_reason: String,
+    /// The node's zone, configured or told by its own Node (S1).
+    pub zone: Option<String>,
     /// Whether certificates can be judged (H8).
     pub trust: Trust,
+    /// The node's own Lease, where it is read.
+    pub heartbeat: Option<Heartbeat>,
     /// Where clients are accepted.
     pub listen: Vec<SocketAddr>,
     /// What an operator should know besides, each a sentence.
@@ -70,6 +75,19 @@ pub enum TrustState {
     Lost,
 }
 
+/// The node's own Lease, as another server than the one in use told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// When the kubelet renewed it last, by the kubelet's clock.
+    pub renewed: Time,
+    /// When that was read.
+    pub read: Time,
+    /// It is proven to be late: writes are lost on the way, or the kubelet is silent.
+    pub late: bool,
+    /// When the node is NotReady unless it is renewed: 40 s after it was.
+    pub not_ready: Time,
+}
+
 /// One apiserver's address, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -83,12 +101,18 @@ pub struct Endpoint {
     pub health_since: Time,
     /// What the operator says.
     pub administration: Administration,
+    /// Who drains it: this node's operator, or one of the cluster for the whole fleet (D2).
+    #[serde(default)]
+    pub drained_by: Vec<Drainer>,
     /// Why it stands where it stands, in words (H9).
     pub reason: String,
     /// Its class in the order of choice (S1).
     pub class: Class,
     /// Whether something speaks against it that is not proven yet.
     pub suspected: bool,
+    /// Whether it is avoided, for it looks ready and loses the node's writes.
+    #[serde(default)]
+    pub avoided: bool,
     /// Whether it serves Kubernetes (H6).
     pub api: Capability,
     /// Whether its supervisor answers (H6).

@@ -155,6 +155,8 @@ pub struct Kubernetes {
     pub enabled: bool,
     /// Control-plane Nodes.
     pub nodes: bool,
+    /// The node's own Lease.
+    pub heartbeat: bool,
 }
 
 /// `timing`: periods and limits.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, EtcdConfig, ImportConfig, RegistrationAddress, RegistrationConfig,
-    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
@@ -46,7 +46,15 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         all.push(("kubernetes".to_owned(), SourceConfig::Kubernetes));
     }
     if config.kubernetes.nodes {
-        all.push(("nodes".to_owned(), SourceConfig::Nodes));
+        let own = Some(config.node.name.clone());
+        all.push(("nodes".to_owned(), SourceConfig::Nodes(NodesConfig { own })));
+    }
+    if config.kubernetes.heartbeat {
+        let node = config.node.name.clone();
+        all.push((
+            "heartbeat".to_owned(),
+            SourceConfig::Heartbeat(HeartbeatConfig { node }),
+        ));
     }
     all.extend(config.import.iter().map(|file| import(file)));
     let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
@@ -119,6 +127,7 @@ pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
         prefer_local: config.node.prefer_local,
         zone: config.node.zone.clone(),
         port: config.profile.api_port,
+        node_name: Some(config.node.name.clone()),
         fleet_size: config.fleet_size,
         sources,
         grace: timing.grace,
@@ -226,6 +235,7 @@ mod tests {
                 "etcd",
                 "kubernetes",
                 "nodes",
+                "heartbeat",
                 "import:/a.json",
                 "import:/b.json"
             ]

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
+    /// Print what a ServiceAccount needs for jackline to read the cluster.
+    #[command(after_help = RBAC_EXAMPLES)]
+    Rbac(RbacArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -224,6 +227,20 @@ pub(crate) struct LabArgs {
     pub(crate) keep: bool,
 }
 
+const RBAC_EXAMPLES: &str = "\
+Examples:
+  jackline rbac | kubectl apply -f -
+  jackline rbac --namespace edge | kubectl apply -f -
+
+Exit status: 0 printed, 64 wrong usage.";
+
+#[derive(Args, Debug)]
+pub(crate) struct RbacArgs {
+    /// The namespace of the ServiceAccount
+    #[arg(long, value_name = "NAME", default_value = "kube-system", value_parser = crate::rbac::namespace)]
+    pub(crate) namespace: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LabOutput {
     /// For people
@@ -261,8 +278,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            8,
-            "jackline, run, status, config, check, show, setup, lab"
+            9,
+            "jackline, run, status, config, check, show, setup, lab, rbac"
         );
     }
 }

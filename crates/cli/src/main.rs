@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod lab;
 mod output;
+mod rbac;
 mod run;
 mod setup;
 mod status;
@@ -34,6 +35,7 @@ fn perform(command: Command) -> Exit {
         Command::Status(args) => status::status(args),
         Command::Setup(args) => setup::setup(args),
         Command::Lab(args) => Ok(lab::lab(args)),
+        Command::Rbac(args) => rbac::rbac(&args),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("jackline: {error:#}"));

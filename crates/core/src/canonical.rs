@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::Timestamp;
-use crate::endpoint::{Absence, Cause, Endpoint, Weight};
+use crate::endpoint::{Absence, Cause, Endpoint, Onset, Weight};
 use crate::policy::Policy;
-use crate::snapshot::{Capability, Health, NodeState, SourceState, Standing, Trust};
+use crate::snapshot::{Capability, Drainer, Health, NodeState, SourceState, Standing, Trust};
 use crate::source::Source;
 use crate::time::millis;
 
@@ -33,7 +33,9 @@ struct EndpointRow {
     health: Health,
     api: Capability,
     discovery: Capability,
-    draining: bool,
+    draining: Vec<Drainer>,
+    fleet_drain_soon: bool,
+    avoided: bool,
     suspected: Option<Weight>,
     doubted: bool,
     hint: bool,
@@ -109,7 +111,9 @@ impl Policy {
             health: judgement.health,
             api: judgement.api,
             discovery: judgement.discovery,
-            draining: endpoint.drain.is_some(),
+            draining: endpoint.drained_by(),
+            fleet_drain_soon: matches!(endpoint.fleet_drain, Some(Onset::At(_))),
+            avoided: endpoint.avoided.is_some(),
             suspected: judgement.suspicion.map(|suspicion| suspicion.weight),
             doubted: judgement.doubt.is_some(),
             hint: membership.hint,

@@ -11,6 +11,7 @@ use crate::Timestamp;
 use crate::action::ProbeLimits;
 use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::finding::{Depth, Untrusted};
+use crate::heartbeat::Avoided;
 use crate::membership::{Told, standing_after};
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
@@ -23,6 +24,10 @@ pub(crate) struct Endpoint {
     pub(crate) probing: Probing,
     /// The operator's drain: none, or when it ends (`Until::Undrained`: when taken back).
     pub(crate) drain: Option<Until>,
+    /// The fleet's drain names it.
+    pub(crate) fleet_drain: Option<Onset>,
+    /// It lost the node's writes.
+    pub(crate) avoided: Option<Avoided>,
     pub(crate) traffic: Traffic,
 }
 
@@ -31,6 +36,13 @@ pub(crate) struct Endpoint {
 pub(crate) enum Until {
     Time(Timestamp),
     Undrained,
+}
+
+/// From when on the fleet's drain is heeded (R5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Onset {
+    At(Timestamp),
+    Now,
 }
 
 /// What the sources say (family M).
@@ -208,6 +220,8 @@ pub(crate) enum Cause {
     NotReady,
     /// The operator drains it (D2).
     Drain,
+    /// It loses the node's writes (the heartbeat witness).
+    LosesWrites,
     /// The first choice is back (D2).
     Rebalance,
 }
@@ -219,6 +233,8 @@ impl Endpoint {
             judgement: Judgement::new(now),
             probing: Probing::default(),
             drain: None,
+            fleet_drain: None,
+            avoided: None,
             traffic: Traffic::default(),
         }
     }

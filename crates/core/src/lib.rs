@@ -9,10 +9,10 @@
 //! | family | says | module |
 //! |---|---|---|
 //! | M | what is known, and what it takes to forget it | [`membership`], `archive` |
-//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], `suspicion`, [`probing`] |
-//! | S | which endpoint comes first | [`selection`] |
+//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], [`heartbeat`], `suspicion`, [`probing`] |
+//! | S | which endpoint comes first | [`selection`], `zone` |
 //! | R | the node's own state; when what is asked | [`recovery`], [`refreshing`] |
-//! | D | which sessions are moved, when, how gently | [`moving`] |
+//! | D | which sessions are moved, when, how gently | [`moving`], [`administration`] |
 //! | P | what is remembered, and how ages are counted | [`persistence`] |
 //!
 //! Standing (what sources say), health (what tests say) and administration (what the operator says) are three
@@ -30,6 +30,7 @@ extern crate alloc;
 extern crate std;
 
 mod action;
+pub mod administration;
 mod archive;
 mod canonical;
 mod chance;
@@ -38,6 +39,7 @@ mod event;
 mod evidence;
 mod finding;
 pub mod health;
+pub mod heartbeat;
 pub mod invariants;
 pub mod membership;
 pub mod moving;
@@ -55,6 +57,7 @@ mod suspicion;
 mod time;
 mod view;
 pub mod witness;
+mod zone;
 
 pub use action::*;
 pub use canonical::Canonical;

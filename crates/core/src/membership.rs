@@ -68,10 +68,10 @@ impl Policy {
         let kind = source.kind;
         // M2: an empty answer knows nothing. A Node source's word is in its Nodes.
         let (addresses, dropped) = self.addresses(&report);
-        let empty = addresses.is_empty() && report.nodes.is_empty();
+        let empty = addresses.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
         let newer = order >= source.order;
-        // M6: an answer that nobody verified, or without quorum, adds, and takes nothing away.
-        let whole = newer && !empty && (report.verified || !kind.asks_the_cluster());
+        // M6: an answer that nobody verified, without quorum or that tells a part only adds, and takes nothing away.
+        let whole = newer && !empty && !report.partial && (report.verified || !kind.asks_the_cluster());
         let mut note = report.note.clone();
         if dropped > 0 {
             note = format!(
@@ -80,9 +80,25 @@ impl Policy {
             );
         }
         self.source_answered(id, order, &report, empty, note, actions);
+        if kind == SourceKind::Heartbeat {
+            if newer && report.verified {
+                self.take_heartbeat(report.heartbeat, actions);
+            }
+            return;
+        }
         if kind == SourceKind::Nodes {
             self.take_nodes(&report.nodes, whole);
+            if newer && report.verified {
+                for node in &report.nodes {
+                    self.learn_zone(node, actions);
+                }
+            }
             return;
+        }
+        if let (SourceKind::Kubernetes, true, Some(draining)) =
+            (kind, newer && report.verified, &report.draining)
+        {
+            self.take_fleet_drains(draining);
         }
         let before = self
             .source(id)
@@ -349,6 +365,7 @@ impl Policy {
         }
         if was != source.state {
             let text = match empty {
+                _ if report.heartbeat.is_some() => "answers: the node's own Lease is read".to_string(),
                 true => "answers emptily: it knows nothing, nothing is forgotten (M2)".to_string(),
                 false => format!(
                     "answers: {} endpoints, {} nodes",

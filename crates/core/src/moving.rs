@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
-use crate::endpoint::{Cause, Endpoint, Until, Weight};
+use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending, LocalFault};
 use crate::health::{SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
@@ -17,6 +17,8 @@ use crate::{Level, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
+/// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
+pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -206,6 +208,10 @@ impl Policy {
             ),
             Cause::NotReady => (gently, "it is not ready and another endpoint is (D2)".to_string()),
             Cause::Drain => (gently, "it is being drained by an operator (D2)".to_string()),
+            Cause::LosesWrites => (
+                Pace::Quiet(self.settings.drain_time.min(WRITES_LOST_SPREAD) * wider),
+                "the node's Lease is not renewed through it (D2)".to_string(),
+            ),
             Cause::Rebalance => (
                 gently,
                 "this node's first choice has been ready for the settling time (D2)".to_string(),
@@ -236,7 +242,7 @@ impl Policy {
         if judgement.api == Capability::No {
             return Some(Cause::NoApi);
         }
-        if endpoint.drain.is_some() {
+        if endpoint.is_draining() {
             return Some(Cause::Drain);
         }
         match judgement.health {
@@ -246,6 +252,7 @@ impl Policy {
                     !on_its_way_back && self.has_witness(address) && self.own_cause_at(endpoint) <= self.now;
                 moves.then_some(Cause::NotReady)
             }
+            Health::Ready if endpoint.avoided.is_some() => Some(Cause::LosesWrites),
             Health::Ready => self.rebalances(address, first?).then_some(Cause::Rebalance),
             // D1, D4: a dead peer's sessions end by the kernel's word or by their own silence.
             Health::Unknown | Health::Alive | Health::Unreachable | Health::Impostor => None,
@@ -282,57 +289,11 @@ impl Policy {
         let first = self.ordered().first().copied().filter(|first| {
             self.endpoints
                 .get(first)
-                .is_some_and(|e| e.is_ready() && !e.is_suspected() && e.drain.is_none())
+                .is_some_and(|e| e.is_ready() && !e.is_suspected() && !e.is_draining())
         });
         let same = self.settling.map(|(address, _)| address) == first;
         if !same {
             self.settling = first.map(|first| (first, self.now));
-        }
-    }
-
-    // --- drains (D2) ---
-
-    pub(crate) fn start_drain(
-        &mut self,
-        address: SocketAddr,
-        duration: Option<Duration>,
-        actions: &mut Vec<Action>,
-    ) {
-        let until = duration.map_or(Until::Undrained, |duration| Until::Time(self.now + duration));
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        endpoint.drain = Some(until);
-        self.changed = true;
-        self.announce_endpoint(
-            address,
-            Level::Info,
-            "draining: asked by an operator".to_string(),
-            actions,
-        );
-    }
-
-    pub(crate) fn end_drain(&mut self, address: SocketAddr, why: &str, actions: &mut Vec<Action>) {
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        if endpoint.drain.take().is_some() {
-            self.changed = true;
-            self.announce_endpoint(address, Level::Info, format!("enabled again: {why}"), actions);
-        }
-    }
-
-    /// A drain ends by itself.
-    pub(crate) fn end_drains(&mut self, actions: &mut Vec<Action>) {
-        let now: Timestamp = self.now;
-        let over: Vec<SocketAddr> = self
-            .endpoints
-            .iter()
-            .filter(|(_, endpoint)| matches!(endpoint.drain, Some(Until::Time(until)) if until <= now))
-            .map(|(&address, _)| address)
-            .collect();
-        for address in over {
-            self.end_drain(address, "the drain's time is over", actions);
         }
     }
 }

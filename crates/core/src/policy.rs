@@ -8,9 +8,11 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::administration::Named;
 use crate::chance::Chance;
-use crate::endpoint::{Endpoint, Until, Weight};
+use crate::endpoint::{Endpoint, Weight};
 use crate::event::{LocalFault, ProbeId, RefreshId, SourceId};
+use crate::heartbeat::Pulse;
 use crate::persistence::{AttachedClock, PersistPlan};
 use crate::recovery::LOST_AFTER;
 use crate::snapshot::{Capability, Health, NodeState, Snapshot, Trust};
@@ -32,6 +34,12 @@ pub enum Timer {
     OwnCause(SocketAddr),
     /// An operator's drain ends (D2).
     DrainEnd(SocketAddr),
+    /// The fleet's drain of an endpoint is heeded (D2, R5).
+    FleetDrainBegin(SocketAddr),
+    /// The fleet's drain of some server ends (D2).
+    FleetDrainEnd,
+    /// An endpoint that lost writes is judged like all others again.
+    AvoidanceEnd(SocketAddr),
     /// The first choice has been ready for long enough (D2).
     Settling,
     /// The CA is to be read again (H8).
@@ -52,6 +60,12 @@ pub struct Policy {
     pub(crate) endpoints: BTreeMap<SocketAddr, Endpoint>,
     pub(crate) sources: Vec<Source>,
     pub(crate) node: Node,
+    /// The own zone: configured, or told by the own Node (S1).
+    pub(crate) zone: Option<String>,
+    /// Servers that are drained for the whole fleet (D2).
+    pub(crate) fleet_drains: Vec<Named>,
+    /// The node's own Lease, where it is read.
+    pub(crate) heartbeat: Option<Pulse>,
     pub(crate) trust: Trust,
     pub(crate) trust_reload_due: Option<Timestamp>,
     pub(crate) last_refresh: RefreshId,
@@ -89,6 +103,9 @@ impl Policy {
             local_fault: None,
         };
         let mut policy = Self {
+            zone: settings.zone.clone(),
+            fleet_drains: Vec::new(),
+            heartbeat: None,
             settings,
             now,
             chance: Chance::new(seed),
@@ -109,6 +126,8 @@ impl Policy {
                 state_since: now,
                 state_reason: String::new(),
                 trust: Trust::Held,
+                zone: None,
+                heartbeat: None,
                 endpoints: Vec::new(),
                 sources: Vec::new(),
             }),
@@ -197,13 +216,14 @@ impl Policy {
 
     /// What follows from the state as it is now. The order matters: judgements, then what hangs on them.
     fn decide(&mut self, actions: &mut Vec<Action>) {
-        self.end_drains(actions);
+        self.judge_drains(actions);
         self.judge_silent(actions);
         self.judge_trust(actions);
         self.promote_held(actions);
         self.judge_node(actions);
         self.revive(actions);
         self.archive(actions);
+        self.end_avoidance();
         self.settle_first();
         self.move_sessions(actions);
         self.reload_trust(actions);
@@ -238,13 +258,8 @@ impl Policy {
                 .outstanding
                 .map(|outstanding| (outstanding.lost_at(), Timer::ProbeLost(address)));
             let probe = lost.or(endpoint.probing.next.map(|next| (next, Timer::Probe(address))));
-            let drain = match endpoint.drain {
-                Some(Until::Time(until)) => Some((until, Timer::DrainEnd(address))),
-                _ => None,
-            };
             [
                 probe,
-                drain,
                 self.own_cause_due(endpoint)
                     .map(|due| (due, Timer::OwnCause(address))),
             ]
@@ -256,6 +271,8 @@ impl Policy {
             .map(|(_, since)| (since + self.settings.settling_time, Timer::Settling));
         sources
             .chain(endpoints)
+            .chain(self.drain_deadlines())
+            .chain(self.avoidance_deadlines())
             .chain(settled.filter(|&(due, _)| due > self.now))
             .chain(self.trust_reload_due.map(|due| (due, Timer::ReloadTrust)))
             .chain(self.persist.due.map(|due| (due, Timer::Persist)))

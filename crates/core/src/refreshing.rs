@@ -32,6 +32,7 @@ impl Policy {
             self.settings.refresh_watched,
         );
         let Some(index) = self.index(id) else { return };
+        let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
         let source = &mut self.sources[index];
         if source.asking.is_some_and(|asking| asking.refresh == refresh) {
             source.asking = None;
@@ -45,6 +46,16 @@ impl Policy {
         };
         source.not_before = None;
         self.changed = true;
+        if source.kind == SourceKind::Heartbeat {
+            let pause = heartbeat_pause.unwrap_or(polled);
+            source.next = Some(
+                now + self
+                    .chance
+                    .about(pause)
+                    .min(source.kind.isolated_cap_if(isolated)),
+            );
+            return;
+        }
         source.next = match (isolated, source.mode, source.kind) {
             (true, _, kind) => Some(now + backoff(&mut self.chance, source.failures, kind.isolated_cap())),
             (_, Mode::Fixed, _) => None,
@@ -99,6 +110,9 @@ impl Policy {
         source.last_report = Some(now);
         if newer {
             self.take_node(name, node);
+            if let Some(node) = node.filter(|node| node.name == name) {
+                self.learn_zone(node, actions);
+            }
         }
         self.changed = true;
         if recovered {
@@ -245,9 +259,14 @@ impl Policy {
             return Vec::new();
         }
         let isolated = self.is_isolated();
+        let in_use = self.in_use();
         let useful = |address: &SocketAddr| {
             self.endpoints.get(address).is_some_and(|endpoint| {
-                let class = crate::selection::class_of(endpoint, endpoint.membership.standing);
+                if kind == SourceKind::Heartbeat {
+                    // A witness: another than the one in use.
+                    return endpoint.is_ready() && Some(*address) != in_use;
+                }
+                let class = self.class(*address, endpoint, endpoint.membership.standing);
                 // H6: an etcd-only server is precious to a supervisor source, useless to an API source.
                 class != Class::Impostor
                     && (kind == SourceKind::Supervisor || class != Class::NoApi)
@@ -279,6 +298,9 @@ impl Policy {
             .sources
             .iter()
             .any(|source| source.kind == SourceKind::Nodes && source.last_report.is_some());
+        if let (true, Some(own)) = (listed_before, self.own_node_question(turn)) {
+            return own;
+        }
         let name = |endpoint: &Endpoint| endpoint.membership.node.clone();
         let left: Vec<String> = self
             .endpoints

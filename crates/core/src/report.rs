@@ -22,8 +22,27 @@ pub struct Report {
     pub answered_by: Option<SocketAddr>,
     /// Whether the answering server was verified to a CA, and answered whole and with quorum. Another answer only adds (M6).
     pub verified: bool,
+    /// It tells a part only, for the credential may read no more: it adds, and takes nothing away (M6).
+    #[serde(default)]
+    pub partial: bool,
+    /// Servers that are drained for the whole fleet, all of them ([`crate::SourceKind::Kubernetes`] only); `None`: not read,
+    /// which changes nothing (M2).
+    #[serde(default)]
+    pub draining: Option<Vec<FleetDrain>>,
+    /// The node's own Lease ([`crate::SourceKind::Heartbeat`] only); `None`: it may not be read, or is not there.
+    #[serde(default)]
+    pub heartbeat: Option<Heartbeat>,
     /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
     pub note: String,
+}
+
+/// The node's own Lease, as its kubelet renewed it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The renewal's own time in microseconds since 1970: to tell one renewal from another, and for people.
+    pub renewed: u64,
+    /// How long ago that was by this machine's wall clock, which is the kubelet's too; zero if it lies ahead.
+    pub age: Duration,
 }
 
 /// How a source's answer is kept up to date.
@@ -60,7 +79,18 @@ impl From<SocketAddr> for Listing {
     }
 }
 
-/// One control-plane Node in a report.
+/// A server that is drained for the whole fleet (D2).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FleetDrain {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port; `None`: every endpoint at this address.
+    pub port: Option<u16>,
+    /// For how long from now; `None`: for as long as it is named.
+    pub lasts: Option<Duration>,
+}
+
+/// One control-plane Node, or the own one, in a report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeListing {
     /// `metadata.name`.

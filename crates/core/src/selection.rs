@@ -8,6 +8,7 @@ use crate::chance::mix;
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
 use crate::snapshot::{Class, EndpointView, Health, Snapshot, Standing};
+use crate::zone::Distance;
 
 /// The endpoints that a client may be connected to, best first (S1, S2, S6): all but impostors (H8).
 ///
@@ -23,17 +24,18 @@ pub fn candidates(snapshot: &Snapshot) -> impl Iterator<Item = &EndpointView> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     class: Class,
+    avoided: bool,
     suspected: bool,
     only_configured: bool,
-    other_zone: bool,
+    distance: Distance,
     not_local: bool,
     weight: Reverse<u64>,
 }
 
-/// S1: the class that standing, health and administration make together.
-pub(crate) fn class_of(endpoint: &Endpoint, standing: Standing) -> Class {
+/// S1: the class that standing and health make together.
+fn class_undrained(endpoint: &Endpoint, standing: Standing) -> Class {
     let judgement = &endpoint.judgement;
-    let by_health = match judgement.health {
+    match judgement.health {
         _ if endpoint.membership.hint => Class::Hint,
         Health::Impostor => Class::Impostor,
         _ if judgement.doubt.is_some() => Class::Unverified,
@@ -45,10 +47,6 @@ pub(crate) fn class_of(endpoint: &Endpoint, standing: Standing) -> Class {
         Health::Alive => Class::Alive,
         Health::Unknown => Class::Unknown,
         Health::NotReady => Class::NotReady,
-    };
-    match endpoint.drain {
-        Some(_) => by_health.max(Class::Draining),
-        None => by_health,
     }
 }
 
@@ -70,6 +68,16 @@ fn fnv(hash: u64, bytes: &[u8]) -> u64 {
 }
 
 impl Policy {
+    /// S1: the class that standing, health and administration make together. D2: never away from the only ready server,
+    /// so a drain counts only while another one is ready.
+    pub(crate) fn class(&self, address: SocketAddr, endpoint: &Endpoint, standing: Standing) -> Class {
+        let class = class_undrained(endpoint, standing);
+        match endpoint.is_draining() && self.another_is_ready(address) {
+            true => class.max(Class::Draining),
+            false => class,
+        }
+    }
+
     pub(crate) fn rank(&self, address: SocketAddr, endpoint: &Endpoint) -> Rank {
         self.rank_as(address, endpoint, endpoint.membership.standing)
     }
@@ -77,12 +85,16 @@ impl Policy {
     /// The rank that `endpoint` would have with this standing.
     pub(crate) fn rank_as(&self, address: SocketAddr, endpoint: &Endpoint, standing: Standing) -> Rank {
         let settings = &self.settings;
-        let zone = &endpoint.membership.zone;
         Rank {
-            class: class_of(endpoint, standing),
+            class: match endpoint.avoided {
+                // After every other ready one, whatever its standing.
+                Some(_) => self.class(address, endpoint, standing).max(Class::ReadyRetained),
+                None => self.class(address, endpoint, standing),
+            },
+            avoided: endpoint.avoided.is_some(),
             suspected: endpoint.is_suspected(),
             only_configured: !endpoint.membership.told_by_cluster,
-            other_zone: settings.zone.is_some() && zone.is_some() && settings.zone != *zone,
+            distance: self.distance(endpoint),
             not_local: settings.prefer_local && !settings.local.contains(&address.ip()),
             weight: Reverse(weight(&settings.node, address)),
         }
@@ -103,6 +115,6 @@ impl Policy {
     pub(crate) fn another_is_ready(&self, address: SocketAddr) -> bool {
         self.endpoints
             .iter()
-            .any(|(&other, endpoint)| other != address && endpoint.is_ready() && endpoint.drain.is_none())
+            .any(|(&other, endpoint)| other != address && endpoint.is_ready() && !endpoint.is_draining())
     }
 }

@@ -16,8 +16,11 @@ pub struct Settings {
     pub local: Vec<IpAddr>,
     /// Prefer the local apiserver (a control-plane node).
     pub prefer_local: bool,
-    /// The node's zone.
+    /// The node's zone; `None`: as the own Node's label says.
     pub zone: Option<String>,
+    /// The name of the own Node; `None`: not known.
+    #[serde(default)]
+    pub node_name: Option<String>,
     /// The port of endpoints whose source tells none (M7); `None`: only a listed endpoint's.
     pub port: Option<u16>,
     /// How many nodes the cluster has, roughly; from 1,000 up usual probes are half as frequent and caps wider (H7, R1).
@@ -57,6 +60,7 @@ impl Default for Settings {
             local: Vec::new(),
             prefer_local: false,
             zone: None,
+            node_name: None,
             port: None,
             fleet_size: 0,
             sources: Vec::new(),
@@ -99,6 +103,8 @@ pub enum SourceKind {
     Etcd,
     /// Control-plane Nodes: the Node source of M3a. Lists no endpoints of its own.
     Nodes,
+    /// The node's own Lease, the heartbeat witness. Lists nothing.
+    Heartbeat,
     /// A K3s or RKE2 supervisor: adds, never takes away (M6).
     Supervisor,
     /// Another balancer's state file (P4): adds, never takes away (M6).

@@ -28,6 +28,10 @@ pub struct Snapshot {
     pub state_reason: String,
     /// Whether certificates can be judged.
     pub trust: Trust,
+    /// The node's own zone: configured, or told by its own Node.
+    pub zone: Option<String>,
+    /// The node's own Lease, where it is read.
+    pub heartbeat: Option<HeartbeatView>,
     /// Every known endpoint, best first (S1, S2).
     pub endpoints: Vec<EndpointView>,
     /// Every source, in the order of the settings.
@@ -101,6 +105,16 @@ pub enum Administration {
     Draining,
 }
 
+/// Who drains an endpoint (D2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drainer {
+    /// This node's operator.
+    Operator,
+    /// An operator of the cluster, for all nodes: the annotation `jackline.dev/drain`.
+    Fleet,
+}
+
 /// Whether an endpoint can do something (H6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -124,12 +138,16 @@ pub struct EndpointView {
     pub health: Health,
     /// What the operator says.
     pub administration: Administration,
+    /// Who drains it; empty: nobody.
+    pub drained_by: Vec<Drainer>,
     /// Why it stands where it stands, in words (H9).
     pub reason: String,
     /// Since when health is what it is.
     pub health_since: Timestamp,
     /// Whether something speaks against it that is not proven yet.
     pub suspected: bool,
+    /// Whether it is avoided, for it lost the node's writes.
+    pub avoided: bool,
     /// Whether it serves Kubernetes.
     pub api: Capability,
     /// Whether its supervisor answers.
@@ -166,7 +184,7 @@ pub enum Class {
     Unknown,
     /// Not ready.
     NotReady,
-    /// Would be one of the above, but the operator drains it.
+    /// Would be one of the above, but an operator drains it while another endpoint is ready.
     Draining,
     /// Archived.
     Archived,
@@ -180,6 +198,17 @@ pub enum Class {
     Unverified,
     /// Does not verify while a witness does (H8): never dialled for a client.
     Impostor,
+}
+
+/// The node's own Lease as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HeartbeatView {
+    /// When the kubelet renewed it last, in microseconds since 1970 by the kubelet's clock.
+    pub renewed: u64,
+    /// When that was read.
+    pub read: Timestamp,
+    /// Whether it is proven to be late.
+    pub late: bool,
 }
 
 /// A source as others see it.

@@ -101,7 +101,15 @@ impl SourceKind {
             // A supervisor serves 20 such requests at a time.
             Self::Supervisor => Duration::from_secs(5),
             // These cannot bring a new endpoint that was not there a moment ago.
-            Self::Nodes | Self::Static | Self::Import => Duration::from_secs(10),
+            Self::Nodes | Self::Heartbeat | Self::Static | Self::Import => Duration::from_secs(10),
+        }
+    }
+
+    /// The longest pause between two refreshes; none while attached.
+    pub(crate) fn isolated_cap_if(self, isolated: bool) -> Duration {
+        match isolated {
+            true => self.isolated_cap(),
+            false => Duration::MAX,
         }
     }
 
@@ -116,6 +124,9 @@ impl SourceKind {
 
     /// Whether a refresh is told which servers to ask. Etcd's members are no apiservers: that source knows its own.
     pub(crate) fn needs_server(self) -> bool {
-        matches!(self, Self::Kubernetes | Self::Nodes | Self::Supervisor)
+        matches!(
+            self,
+            Self::Kubernetes | Self::Nodes | Self::Heartbeat | Self::Supervisor
+        )
     }
 }

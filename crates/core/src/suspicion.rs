@@ -41,6 +41,9 @@ impl Policy {
         }
         heard.last = Some(now);
         self.raise_suspicion(address, weight);
+        if weight > Weight::Question {
+            self.ask_heartbeat(address);
+        }
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };

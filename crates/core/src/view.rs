@@ -8,7 +8,6 @@ use crate::action::{Action, Announcement, Level, Subject};
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
 use crate::policy::Policy;
-use crate::selection::class_of;
 use crate::snapshot::{Administration, EndpointView, Snapshot, SourceView};
 
 impl Policy {
@@ -20,6 +19,8 @@ impl Policy {
             state_since: self.node.since,
             state_reason: self.node.reason.clone(),
             trust: self.trust.clone(),
+            zone: self.zone.clone(),
+            heartbeat: self.heartbeat_view(),
             endpoints: self
                 .ordered()
                 .into_iter()
@@ -36,13 +37,15 @@ impl Policy {
             address,
             standing,
             health: judgement.health,
-            administration: match endpoint.drain {
-                Some(_) => Administration::Draining,
-                None => Administration::Enabled,
+            administration: match endpoint.is_draining() {
+                true => Administration::Draining,
+                false => Administration::Enabled,
             },
+            drained_by: endpoint.drained_by(),
             reason: judgement.reason.clone(),
             health_since: judgement.since,
             suspected: endpoint.is_suspected(),
+            avoided: endpoint.avoided.is_some(),
             api: judgement.api,
             discovery: judgement.discovery,
             sources: endpoint.membership.listed_by.iter().copied().collect(),
@@ -50,7 +53,7 @@ impl Policy {
             last_probe: judgement.last_probe,
             last_ready: judgement.last_ready,
             zone: endpoint.membership.zone.clone(),
-            class: class_of(endpoint, standing),
+            class: self.class(address, endpoint, standing),
             connect_usual: judgement.connect_usual,
             answer_usual: judgement.answer_usual,
         }

@@ -40,7 +40,7 @@ impl Policy {
         self.endpoints.iter().any(|(&other, endpoint)| {
             other != address
                 && endpoint.is_ready()
-                && endpoint.drain.is_none()
+                && !endpoint.is_draining()
                 && endpoint.judgement.proven_at.is_some_and(|proven| proven >= since)
         })
     }

@@ -1,11 +1,15 @@
 //! The core, played in virtual time: a family of rules a file.
 
+#[path = "core/administration.rs"]
+mod administration;
 #[path = "core/determinism.rs"]
 mod determinism;
 #[path = "core/etcd.rs"]
 mod etcd;
 #[path = "core/health.rs"]
 mod health;
+#[path = "core/heartbeat.rs"]
+mod heartbeat;
 #[path = "core/membership.rs"]
 mod membership;
 #[path = "core/moving.rs"]

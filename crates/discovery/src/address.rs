@@ -1,4 +1,4 @@
-//! Addresses as other programs write them.
+//! Addresses and names of nodes as other programs write them.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,6 +23,14 @@ pub(crate) fn ip_address(text: &str) -> Option<IpAddr> {
 /// Whether a server can have it.
 pub(crate) fn usable(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
+}
+
+/// A name as Kubernetes allows it; it goes into a request line.
+pub(crate) fn is_node_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let edges_plain = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
+    (1..=253).contains(&name.len()) && name.bytes().all(plain) && edges_plain && !name.contains("..")
 }
 
 #[cfg(test)]
@@ -52,5 +60,13 @@ mod tests {
             socket_address("10.0.0.1:6443")
         );
         assert_eq!(ip_address(&"1".repeat(10_000)), None);
+    }
+
+    #[test]
+    fn only_names_that_nodes_can_have_are_asked_for() {
+        assert!(is_node_name("cp-1.example"));
+        for bad in ["", "..", "a/b", "a?b", "-a", "a..b", "A", "a%20"] {
+            assert!(!is_node_name(bad), "{bad:?}");
+        }
     }
 }

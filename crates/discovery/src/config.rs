@@ -31,8 +31,10 @@ pub enum SourceConfig {
     Kubernetes,
     /// Etcd's own keys, asked of its members.
     Etcd(EtcdConfig),
-    /// Control-plane Nodes (M3a).
-    Nodes,
+    /// Control-plane Nodes (M3a), and the own one.
+    Nodes(NodesConfig),
+    /// The node's own Lease, the heartbeat witness.
+    Heartbeat(HeartbeatConfig),
     /// State files of K3s's and RKE2's own balancer (P4).
     Import(ImportConfig),
 }
@@ -46,7 +48,8 @@ impl SourceConfig {
             Self::Supervisor(_) => SourceKind::Supervisor,
             Self::Kubernetes => SourceKind::Kubernetes,
             Self::Etcd(_) => SourceKind::Etcd,
-            Self::Nodes => SourceKind::Nodes,
+            Self::Nodes(_) => SourceKind::Nodes,
+            Self::Heartbeat(_) => SourceKind::Heartbeat,
             Self::Import(_) => SourceKind::Import,
         }
     }
@@ -105,6 +108,20 @@ impl fmt::Debug for TokenOrigin {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
+}
+
+/// The node's own Lease.
+#[derive(Clone, Debug)]
+pub struct HeartbeatConfig {
+    /// The own Node's name, which is the Lease's.
+    pub node: String,
+}
+
+/// Control-plane Nodes, and the own one.
+#[derive(Clone, Debug, Default)]
+pub struct NodesConfig {
+    /// The own Node's name: it tells the zone (S1). `None`, or what no Node can be called: it is not asked for.
+    pub own: Option<String>,
 }
 
 /// Etcd's own keys, asked of its members.

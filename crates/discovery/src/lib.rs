@@ -10,7 +10,7 @@
 //! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
 //! | `attempt` | hedged attempts over several servers under one deadline |
 //! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
-//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `etcd`, `import` | a source each |
+//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `etcd`, `import` | a source each |
 //!
 //! DNS SRV records will be a further file beside these.
 //!
@@ -24,6 +24,7 @@ mod config;
 mod dial;
 mod discovery;
 mod etcd;
+mod heartbeat;
 mod http;
 mod import;
 mod kubernetes;
@@ -35,7 +36,7 @@ mod static_list;
 mod supervisor;
 
 pub use config::{
-    AddressError, Config, Distribution, EtcdConfig, ImportConfig, RegistrationAddress, RegistrationConfig,
-    SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    AddressError, Config, Distribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 pub use discovery::Discovery;

@@ -1,4 +1,4 @@
-//! The Node source (M3a): control-plane Nodes by label at start, later one Node by name.
+//! The Node source (M3a): control-plane Nodes by label at start, later one Node by name; and the own Node, for its zone (S1).
 //!
 //! The list comes from the watch cache and costs the cluster nothing; it only ties endpoints to Nodes. What one Node's
 //! absence proves is asked by a consistent read, and believed only in Kubernetes's own words from a verified server.
@@ -10,6 +10,8 @@ use jackline_core::{Mode, NodeListing, Report, SourceFailure};
 use jackline_trust::Trust;
 use tokio::time::Instant;
 
+use crate::NodesConfig;
+use crate::address::is_node_name;
 use crate::ask_error::AskError;
 use crate::attempt::{Answer, Attempts, relay};
 use crate::dial::Access;
@@ -32,21 +34,30 @@ const LABELS: [&str; 2] = [
 
 /// The source.
 pub(crate) struct Nodes {
+    /// The own Node's name.
+    own: Option<String>,
     trust: Arc<Trust>,
 }
 
-struct Listed(Vec<NodeListing>);
+/// What one server answered.
+struct Listed {
+    nodes: Vec<NodeListing>,
+    /// It says nothing of those that are not among them.
+    partial: bool,
+    note: String,
+}
 
 impl Nodes {
-    pub(crate) fn new(trust: Arc<Trust>) -> Self {
-        Self { trust }
+    pub(crate) fn new(config: NodesConfig, trust: Arc<Trust>) -> Self {
+        let own = config.own.filter(|name| is_node_name(name));
+        Self { own, trust }
     }
 
-    /// All control-plane Nodes.
+    /// All control-plane Nodes, and the own one for its zone.
     pub(crate) async fn ask_all(&self, question: &Question, voice: &Voice) -> Result<(), SourceFailure> {
         let access = Access::of_node(&self.trust).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
-            list(target, &access, until)
+            list(self.own.as_deref(), target, &access, until)
         });
         relay(attempts, question.breadth, voice, "the control-plane Nodes")
             .await
@@ -60,7 +71,7 @@ impl Nodes {
         question: &Question,
         voice: &Voice,
     ) -> Result<(), SourceFailure> {
-        if !objects::is_node_name(name) {
+        if !is_node_name(name) {
             return Err(failure(format!("{name:?} is no Node's name")));
         }
         let access = Access::of_node(&self.trust).map_err(failure)?;
@@ -77,8 +88,48 @@ impl Nodes {
     }
 }
 
-/// Lists at one server; by the older label where the present one finds none.
-async fn list(target: SocketAddr, access: &Access, until: Instant) -> Result<Listed, AskError> {
+/// Lists at one server. Where that is refused, the own Node is all that there is (a kubelet's credential).
+async fn list(
+    own: Option<&str>,
+    target: SocketAddr,
+    access: &Access,
+    until: Instant,
+) -> Result<Listed, AskError> {
+    let (mut nodes, refused) = match control_plane(target, access, until).await {
+        Ok(nodes) => (nodes, None),
+        Err(error) if error.status() == Some(403) && own.is_some() => (Vec::new(), Some(error)),
+        Err(error) => return Err(error),
+    };
+    // M2: a list without a control-plane Node knows nothing, and the own Node makes it no wiser.
+    let partial = nodes.is_empty();
+    let mut notes = Vec::new();
+    let wanted = own.filter(|own| nodes.iter().all(|node| node.name != *own));
+    let found = match wanted {
+        Some(own) => find(own, target, access, until).await,
+        None => Ok(None),
+    };
+    match (found, refused) {
+        (Ok(Some(node)), refused) => {
+            nodes.push(node);
+            notes.extend(refused.map(|error| format!("only the own Node may be read; the list: {error}")));
+        }
+        (_, Some(refused)) => return Err(refused),
+        (Ok(None), None) => {}
+        (Err(error), None) => notes.push(format!("the own Node, for its zone: {error}")),
+    }
+    Ok(Listed {
+        nodes,
+        partial,
+        note: notes.join("; "),
+    })
+}
+
+/// The control-plane Nodes of one server; by the older label where the present one finds none.
+async fn control_plane(
+    target: SocketAddr,
+    access: &Access,
+    until: Instant,
+) -> Result<Vec<NodeListing>, AskError> {
     let mut connection = Connection::new(target, access);
     let mut nodes = Vec::new();
     for label in LABELS {
@@ -89,7 +140,7 @@ async fn list(target: SocketAddr, access: &Access, until: Instant) -> Result<Lis
             break;
         }
     }
-    Ok(Listed(nodes))
+    Ok(nodes)
 }
 
 /// Looks one Node up at one server: by GET, or by a list of one where only lists are allowed (kube-proxy's credential).
@@ -138,12 +189,14 @@ fn want(path: &str) -> Want<'_> {
 
 impl Answer for Listed {
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.nodes.is_empty()
     }
 
     fn report(&self, answered_by: SocketAddr) -> Report {
         Report {
-            nodes: self.0.clone(),
+            nodes: self.nodes.clone(),
+            partial: self.partial,
+            note: self.note.clone(),
             mode: Mode::Poll,
             answered_by: Some(answered_by),
             verified: true,

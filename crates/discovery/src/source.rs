@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::SourceConfig;
 use crate::etcd::{self, Etcd};
+use crate::heartbeat::Heartbeat;
 use crate::import::Import;
 use crate::kubernetes::{self, Kubernetes};
 use crate::nodes::Nodes;
@@ -37,6 +38,7 @@ pub(crate) enum Source {
     Kubernetes(Kubernetes),
     Etcd(Etcd),
     Nodes(Nodes),
+    Heartbeat(Heartbeat),
     Import(Import),
 }
 
@@ -64,7 +66,8 @@ impl Source {
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
             SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config)),
-            SourceConfig::Nodes => Self::Nodes(Nodes::new(trust)),
+            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
+            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
         }
     }
@@ -92,6 +95,7 @@ impl Source {
             }
             Self::Etcd(etcd) => return Ok(etcd.ask(question, voice).await?.map(Watch::Etcd)),
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
+            Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,
         }
         Ok(None)

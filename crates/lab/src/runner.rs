@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -162,6 +163,18 @@ async fn play_all(
     Ok(outcomes)
 }
 
+/// Ctrl-C, or a SIGTERM: either way the nodes are ended before the lab is.
+async fn told_to_stop() {
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+}
+
 async fn play(
     scenario: &'static Scenario,
     options: Arc<LabOptions>,
@@ -185,11 +198,11 @@ async fn play(
     let played = tokio::select! {
         played = (scenario.play)(&mut stage) => played,
         () = show => Ok(()),
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted: the verdict is not in"),
+        () = told_to_stop() => anyhow::bail!("interrupted: the verdict is not in"),
     };
     if options.keep {
         screen.text(&format!("\n{}\n", stage.how_to_reach()));
-        let _ = tokio::signal::ctrl_c().await;
+        told_to_stop().await;
     }
     Ok(stage.conclude(played).await)
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use jackline_admin::status::StateFileStatus;
 use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
 use jackline_core::{
-    Administration, Capability, Class, Depth, EndpointView, Health, Mode, NodeState, Snapshot, SourceId,
-    SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
+    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, Snapshot,
+    SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
 };
 
 /// 2026-11-24T08:00:00Z.
@@ -58,9 +58,11 @@ pub(crate) fn ready(text: &str) -> EndpointView {
         standing: Standing::Listed,
         health: Health::Ready,
         administration: Administration::Enabled,
+        drained_by: vec![],
         reason: "ready: /readyz answered 200 in 3 ms".into(),
         health_since: at(20),
         suspected: false,
+        avoided: false,
         api: Capability::Yes,
         discovery: Capability::Unknown,
         sources: vec![SourceId(1)],
@@ -168,6 +170,12 @@ pub(crate) fn reading() -> Reading {
             state_since: at(20),
             state_reason: "10.0.0.2:6443 is ready".into(),
             trust: Trust::Held,
+            zone: Some("a".into()),
+            heartbeat: Some(HeartbeatView {
+                renewed: WALL * 1_000_000 - 30_000_000,
+                read: at(95),
+                late: true,
+            }),
             endpoints: endpoints(),
             sources: sources(),
         }),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jackline_admin::project;
 use jackline_admin::status::{StateFileStatus, TrustState};
 use jackline_core::{
-    Administration, Capability, Class, Depth, Health, Mode, NodeState, SourceKind, SourceState, Standing,
-    Timestamp, Trust,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState,
+    Standing, Timestamp, Trust,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -103,6 +103,7 @@ fn the_schema_has_every_word_of_every_enumeration() {
     assert_eq!(words::<Standing>(), endpoint("standing"));
     assert_eq!(words::<Health>(), endpoint("health"));
     assert_eq!(words::<Administration>(), endpoint("administration"));
+    assert_eq!(words::<Drainer>(), endpoint("drained_by/items"));
     assert_eq!(words::<Class>(), endpoint("class"));
     assert_eq!(words::<Depth>(), endpoint("depth"));
     assert_eq!(words::<SourceKind>(), source("kind"));

@@ -183,7 +183,14 @@ fn kubernetes(layers: &mut Layers<'_>, cluster: &Cluster) -> Kubernetes {
     let nodes = layers
         .derived("kubernetes.nodes", "as kubernetes.enabled", || Some(enabled))
         .unwrap_or(enabled);
-    Kubernetes { enabled, nodes }
+    let heartbeat = layers
+        .derived("kubernetes.heartbeat", "as kubernetes.enabled", || Some(enabled))
+        .unwrap_or(enabled);
+    Kubernetes {
+        enabled,
+        nodes,
+        heartbeat,
+    }
 }
 
 fn timing(layers: &mut Layers<'_>) -> Timing {

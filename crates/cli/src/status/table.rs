@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use jackline_agent::status::{
-    Administration, Depth, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
+    Administration, Depth, Drainer, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
     TrustState, word,
 };
 
@@ -54,6 +54,16 @@ fn verdict(status: &Status) -> String {
             &format!("TRUST LOST{}: {reason}", since.unwrap_or_default()),
             0,
         ));
+    }
+    if let Some(heartbeat) = status.heartbeat.filter(|heartbeat| heartbeat.late) {
+        let (ago, then) = (
+            span(heartbeat.renewed, status.now),
+            heartbeat.not_ready.strftime("%F %T"),
+        );
+        let line = format!(
+            "HEARTBEAT LATE: the node's Lease was renewed {ago} ago; the node is NotReady from {then} UTC on, unless it is renewed"
+        );
+        text.push_str(&wrapped(&line, 0));
     }
     for warning in &status.warnings {
         text.push_str(&wrapped(&format!("warning: {warning}"), 0));
@@ -124,7 +134,14 @@ fn endpoints(status: &Status) -> String {
 fn facts(endpoint: &Endpoint, status: &Status) -> String {
     let mut facts = Vec::new();
     if endpoint.administration == Administration::Draining {
-        facts.push("draining at an operator's request".to_owned());
+        facts.push(match endpoint.drained_by.as_slice() {
+            [Drainer::Fleet] => "draining for the whole fleet (jackline.dev/drain)".to_owned(),
+            [_, _, ..] => "draining at an operator's request, and for the whole fleet".to_owned(),
+            _ => "draining at an operator's request".to_owned(),
+        });
+    }
+    if endpoint.avoided {
+        facts.push("avoided, for it loses the node's writes".to_owned());
     }
     if endpoint.suspected {
         facts.push("suspected, being tested".to_owned());

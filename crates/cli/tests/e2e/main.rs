@@ -13,6 +13,7 @@ mod life;
 mod node;
 mod not_running;
 mod program;
+mod rbac;
 mod restart;
 mod shutdown;
 mod start;

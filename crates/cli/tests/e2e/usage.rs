@@ -54,7 +54,7 @@ async fn help_and_version_are_answers() {
         (ended.code, ended.out.as_str()),
         (Some(0), concat!("jackline ", env!("CARGO_PKG_VERSION"), "\n"))
     );
-    let lines: [&[&str]; 7] = [
+    let lines: [&[&str]; 8] = [
         &["--help"],
         &["setup", "--help"],
         &["run", "--help"],
@@ -62,6 +62,7 @@ async fn help_and_version_are_answers() {
         &["config", "--help"],
         &["config", "check", "--help"],
         &["lab", "--help"],
+        &["rbac", "--help"],
     ];
     for line in lines {
         let ended = run(line).await;
@@ -72,7 +73,7 @@ async fn help_and_version_are_answers() {
 
 #[tokio::test]
 async fn help_is_what_it_was() {
-    for command in ["run", "status", "config", "setup", "lab"] {
+    for command in ["run", "status", "config", "setup", "lab", "rbac"] {
         insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
     }
     insta::assert_snapshot!("help", run(["--help"]).await.out);

@@ -92,6 +92,11 @@ fn happens() -> impl Strategy<Value = Happens> {
     let stray = prop_oneof![
         (0u16..8, 0u64..200, proptest::collection::vec(address(), 0..4))
             .prop_map(|(source, refresh, list)| reported(SourceId(source), RefreshId(refresh), &list)),
+        (
+            0u64..200,
+            proptest::collection::vec((address(), proptest::option::of(0u64..60)), 0..4)
+        )
+            .prop_map(|(refresh, named)| annotated(RefreshId(refresh), &named)),
         (0u16..8, 0u64..200).prop_map(|(source, refresh)| Event::WatchEnded {
             source: SourceId(source),
             refresh: RefreshId(refresh),
@@ -111,6 +116,20 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => stray.prop_map(Happens::Stray),
         5 => (0u64..40_000).prop_map(Happens::Time),
     ]
+}
+
+/// The Endpoints source read the fleet's drain.
+fn annotated(refresh: RefreshId, named: &[(SocketAddr, Option<u64>)]) -> Event {
+    let drain = |(address, lasts): &(SocketAddr, Option<u64>)| FleetDrain {
+        ip: address.ip(),
+        port: Some(address.port()),
+        lasts: lasts.map(seconds),
+    };
+    let mut event = reported(KUBERNETES, refresh, &[at(1)]);
+    if let Event::SourceReported { report, .. } = &mut event {
+        report.draining = Some(named.iter().map(drain).collect());
+    }
+    event
 }
 
 const NAMES: [&str; 6] = ["n0", "n1", "n2", "n3", "n4", "n5"];

@@ -29,6 +29,8 @@ pub(crate) enum Answers {
     /// As etcd answers while a majority of its members is away.
     WithoutQuorum(Vec<SocketAddr>),
     Nodes(Vec<(&'static str, SocketAddr)>),
+    /// The node's Lease, renewed then.
+    Lease(Timestamp),
     Fails,
     Never,
 }
@@ -334,6 +336,24 @@ impl World {
                         node: all.into_iter().find(|node| node.name == *name),
                         answered_by: None,
                     },
+                };
+                (ms(4), event)
+            }
+            Answers::Lease(renewed) => {
+                let heartbeat = Heartbeat {
+                    renewed: renewed.as_millis(),
+                    age: self.now.since(*renewed),
+                };
+                let report = Report {
+                    heartbeat: Some(heartbeat),
+                    verified: true,
+                    ..Report::default()
+                };
+                let event = Event::SourceReported {
+                    source,
+                    refresh,
+                    position: 0,
+                    report,
                 };
                 (ms(4), event)
             }

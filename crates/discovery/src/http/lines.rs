@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::ask_error::{AskError, Phase, chain, foreign_words};
@@ -17,6 +17,8 @@ pub(crate) struct Lines {
     rest: BytesMut,
     /// How much of `rest` is known to hold no line's end.
     searched: usize,
+    /// When the last bytes came.
+    heard: Instant,
     /// Keeps the connection alive as long as its lines are read.
     _driver: Option<AbortOnDropHandle<()>>,
 }
@@ -27,6 +29,7 @@ impl Lines {
             body,
             rest: BytesMut::new(),
             searched: 0,
+            heard: Instant::now(),
             _driver: driver,
         }
     }
@@ -48,11 +51,12 @@ impl Lines {
             if self.rest.len() > max {
                 return Err(AskError::TooLarge(max));
             }
-            match timeout(silence, self.body.frame())
+            match timeout_at(self.heard + silence, self.body.frame())
                 .await
                 .map_err(|_| AskError::TimedOut(Phase::Body))?
             {
                 Some(Ok(frame)) => {
+                    self.heard = Instant::now();
                     if let Ok(data) = frame.into_data() {
                         self.rest.extend_from_slice(&data);
                     }
@@ -117,7 +121,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_has_an_end() {
         let (mut lines, _server) = lines().await;
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         let error = lines.next(10, SILENCE).await.expect_err("nothing came");
         assert!(matches!(error, AskError::TimedOut(Phase::Body)));
         assert_eq!(start.elapsed().as_secs(), SILENCE.as_secs());

@@ -9,6 +9,7 @@ use jackline_core::Listing;
 use serde::Deserialize;
 
 use super::Flavour;
+use super::drain::{ANNOTATION, Annotation};
 use crate::address::ip_address;
 use crate::ask_error::foreign_words;
 
@@ -56,6 +57,8 @@ struct Metadata {
     name: String,
     #[serde(rename = "resourceVersion", default)]
     version: String,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,43 +99,94 @@ struct EndpointAddress {
     ip: String,
 }
 
+impl List {
+    /// Its resourceVersion, if it is a list of this kind.
+    fn checked(&self, kind: &str) -> Result<String, String> {
+        is_kind(kind, &self.kind)?;
+        usable(&self.metadata.version)
+    }
+}
+
+impl Object {
+    /// The fleet's drain as this Endpoints object tells it.
+    pub(super) fn annotation(&self) -> Annotation {
+        let annotations = self.metadata.annotations.as_ref();
+        let text = annotations.and_then(|annotations| annotations.get(ANNOTATION));
+        Annotation::read(text.map(String::as_str))
+    }
+
+    /// Whether it is the one that every apiserver keeps.
+    pub(super) fn is_kubernetes(&self) -> bool {
+        self.metadata.name == "kubernetes"
+    }
+}
+
+/// The Endpoints object `kubernetes` of a list of at most one, and the list's version.
+pub(super) fn one_of_list(body: &[u8]) -> Result<(Option<Object>, String), String> {
+    let list: List = parse(body)?;
+    let version = list.checked("EndpointsList")?;
+    let mut items = list.items.unwrap_or_default();
+    if items.len() > 1 || items.iter().any(|object| !object.is_kubernetes()) {
+        return Err("it lists other Endpoints than kubernetes".to_owned());
+    }
+    Ok((items.pop(), version))
+}
+
+/// The Endpoints object of a GET by name, and its version.
+pub(super) fn single(body: &[u8]) -> Result<(Option<Object>, String), String> {
+    let object: Object = parse(body)?;
+    is_kind("Endpoints", &object.kind)?;
+    if !object.is_kubernetes() {
+        return Err("it is another object than kubernetes".to_owned());
+    }
+    let version = usable(&object.metadata.version)?;
+    Ok((Some(object), version))
+}
+
+fn is_kind(wanted: &str, got: &str) -> Result<(), String> {
+    match got == wanted {
+        true => Ok(()),
+        false => Err(format!(
+            "{wanted} was asked for, it is a {:?}",
+            foreign_words(got)
+        )),
+    }
+}
+
+/// A resourceVersion goes into a request line: nothing but what Kubernetes itself writes there.
+fn usable(version: &str) -> Result<String, String> {
+    let plain = (1..=32).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_digit());
+    match plain {
+        true => Ok(version.to_owned()),
+        false => Err("it has no usable resourceVersion".to_owned()),
+    }
+}
+
 impl Membership {
-    /// Reads a list's body.
+    /// Reads the body of a list of slices.
     ///
     /// # Errors
     /// In words: it is something else, or beyond the bounds.
-    pub(super) fn from_list(flavour: Flavour, body: &[u8]) -> Result<Self, String> {
-        let mut membership = Self::default();
-        match flavour {
-            Flavour::Slices => {
-                let list: List = parse(body)?;
-                if list.kind != "EndpointSliceList" {
-                    return Err(format!(
-                        "an EndpointSliceList was asked for, it is a {:?}",
-                        foreign_words(&list.kind)
-                    ));
-                }
-                for object in list.items.unwrap_or_default() {
-                    membership.put(flavour, &object)?;
-                }
-                membership.version = list.metadata.version;
-            }
-            Flavour::Endpoints => {
-                let object: Object = parse(body)?;
-                if object.kind != "Endpoints" {
-                    return Err(format!(
-                        "Endpoints were asked for, it is a {:?}",
-                        foreign_words(&object.kind)
-                    ));
-                }
-                membership.put(flavour, &object)?;
-                membership.version = object.metadata.version;
-            }
+    pub(super) fn from_slices(body: &[u8]) -> Result<Self, String> {
+        let list: List = parse(body)?;
+        let mut membership = Self {
+            version: list.checked("EndpointSliceList")?,
+            ..Self::default()
+        };
+        for object in list.items.unwrap_or_default() {
+            membership.put(Flavour::Slices, &object)?;
         }
-        // It goes into a request line: nothing but what Kubernetes itself writes there.
-        let version = &membership.version;
-        if version.is_empty() || version.len() > 32 || !version.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("it has no usable resourceVersion".to_owned());
+        Ok(membership)
+    }
+
+    /// What the Endpoints object tells; without one, nothing.
+    pub(super) fn from_endpoints(object: Option<&Object>, version: String) -> Result<Self, String> {
+        let mut membership = Self {
+            version,
+            ..Self::default()
+        };
+        if let Some(object) = object {
+            membership.put(Flavour::Endpoints, object)?;
         }
         Ok(membership)
     }
@@ -146,6 +200,7 @@ impl Membership {
         let listings = match flavour {
             Flavour::Slices => slice_listings(object)?,
             Flavour::Endpoints => endpoints_listings(object)?,
+            Flavour::Drain => return Ok(()),
         };
         let Some(listings) = listings else {
             self.portless += 1;
@@ -275,7 +330,7 @@ mod tests {
         let body = format!(
             r#"{{"kind":"EndpointSliceList","metadata":{{"resourceVersion":"42"}},"items":[{items}]}}"#
         );
-        Membership::from_list(Flavour::Slices, body.as_bytes())
+        Membership::from_slices(body.as_bytes())
     }
 
     fn told(membership: &Membership) -> Vec<String> {
@@ -320,20 +375,14 @@ mod tests {
         assert!(list(&SLICE.replace("\"IPv4\"", "\"Other\"")).is_err());
         assert!(list(&SLICE.replace("6443", "-1")).is_err());
         assert!(list(&SLICE.replace("\"name\":\"kubernetes\",", "")).is_err());
-        assert!(
-            Membership::from_list(
-                Flavour::Slices,
-                b"{\"kind\":\"NodeList\",\"metadata\":{},\"items\":[]}"
-            )
-            .is_err()
-        );
-        assert!(Membership::from_list(Flavour::Slices, b"not json").is_err());
+        assert!(Membership::from_slices(b"{\"kind\":\"NodeList\",\"metadata\":{},\"items\":[]}").is_err());
+        assert!(Membership::from_slices(b"not json").is_err());
     }
 
     #[test]
     fn a_resource_version_that_is_no_number_is_not_sent_back() {
         let body = br#"{"kind":"EndpointSliceList","metadata":{"resourceVersion":"1&x=y"},"items":[]}"#;
-        assert!(Membership::from_list(Flavour::Slices, body).is_err());
+        assert!(Membership::from_slices(body).is_err());
     }
 
     #[test]
@@ -352,15 +401,32 @@ mod tests {
     fn the_older_object_tells_the_same() {
         let body = br#"{"kind":"Endpoints","metadata":{"name":"kubernetes","resourceVersion":"9"},"subsets":[
             {"addresses":[{"ip":"10.0.0.1"}],"notReadyAddresses":[{"ip":"10.0.0.2"}],"ports":[{"name":"https","port":6443}]}]}"#;
-        let membership = Membership::from_list(Flavour::Endpoints, body).expect("an object");
-        assert_eq!(told(&membership), ["10.0.0.1:6443", "10.0.0.2:6443"]);
+        let read = |body: &[u8]| {
+            let (object, version) = single(body).expect("an object");
+            Membership::from_endpoints(object.as_ref(), version).expect("endpoints")
+        };
+        assert_eq!(told(&read(body)), ["10.0.0.1:6443", "10.0.0.2:6443"]);
         let empty =
             br#"{"kind":"Endpoints","metadata":{"name":"kubernetes","resourceVersion":"9"},"subsets":null}"#;
-        assert!(
-            Membership::from_list(Flavour::Endpoints, empty)
-                .expect("an object")
-                .is_empty()
-        );
+        assert!(read(empty).is_empty());
+        let text = String::from_utf8_lossy(empty);
+        assert!(single(text.replace("\"kubernetes\"", "\"other\"").as_bytes()).is_err());
+        assert!(single(text.replace("Endpoints", "Pod").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_list_of_one_is_the_object_and_no_other() {
+        let list = |items: &str| {
+            let body = format!(
+                r#"{{"kind":"EndpointsList","metadata":{{"resourceVersion":"12"}},"items":[{items}]}}"#
+            );
+            one_of_list(body.as_bytes()).map(|(object, version)| (object.is_some(), version))
+        };
+        let one = r#"{"metadata":{"name":"kubernetes"}}"#;
+        assert_eq!(list(one), Ok((true, "12".to_owned())));
+        assert_eq!(list(""), Ok((false, "12".to_owned())));
+        assert!(list(&format!("{one},{one}")).is_err());
+        assert!(list(&one.replace("kubernetes", "other")).is_err());
     }
 
     #[test]
@@ -388,7 +454,7 @@ mod tests {
                 .join(",")
         };
         let ten = slices(10);
-        assert!(ten.len() < super::super::LIST_MAX);
+        assert!(ten.len() < 4 * 1024 * 1024);
         assert_eq!(list(&ten).expect("a list").listings().len(), 10_000);
         assert!(list(&slices(21)).expect_err("too many").contains("more than"));
     }

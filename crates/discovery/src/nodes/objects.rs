@@ -137,14 +137,6 @@ impl NodeList {
     }
 }
 
-/// A name as Kubernetes allows it; it goes into a request line.
-pub(super) fn is_node_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    let edges_plain = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
-    (1..=253).contains(&name.len()) && name.bytes().all(plain) && edges_plain && !name.contains("..")
-}
-
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| foreign_words(&error.to_string()))
 }
@@ -179,13 +171,5 @@ mod tests {
         assert!(Node::read(br#"{"kind":"Pod","metadata":{"name":"cp-1"}}"#).is_err());
         assert!(NodeList::read(br#"{"kind":"PodList","items":[]}"#).is_err());
         assert!(NodeList::read(b"[]").is_err());
-    }
-
-    #[test]
-    fn only_names_that_nodes_can_have_are_asked_for() {
-        assert!(is_node_name("cp-1.example"));
-        for bad in ["", "..", "a/b", "a?b", "-a", "a..b", "A", "a%20"] {
-            assert!(!is_node_name(bad), "{bad:?}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Bad input from a server: each kind costs that one report, is told clearly, and a good server beside it is heard.
 
 use jackline_core::Event;
-use jackline_discovery::{Distribution, SourceConfig, SupervisorConfig, TokenOrigin};
+use jackline_discovery::{Distribution, NodesConfig, SourceConfig, SupervisorConfig, TokenOrigin};
 use rcgen::date_time_ymd;
 
 use crate::server::{Reply, Seen, Server, slices, status};
@@ -11,7 +11,11 @@ const OK_JSON: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 
 /// Every source that asks servers.
 fn sources() -> [SourceConfig; 3] {
-    [SourceConfig::Kubernetes, SourceConfig::Nodes, supervisor()]
+    [
+        SourceConfig::Kubernetes,
+        SourceConfig::Nodes(NodesConfig::default()),
+        supervisor(),
+    ]
 }
 
 fn supervisor() -> SourceConfig {
@@ -298,5 +302,9 @@ async fn ends_at_the_deadline(begun: &'static str) {
         );
         assert_eq!(failure.tried.len(), 1, "it is told who was silent");
     }
-    assert_eq!(server.seen().len(), 3, "each did ask");
+    assert_eq!(
+        server.seen().len(),
+        4,
+        "each did ask, the Endpoints source for slices and for the fleet's drain"
+    );
 }

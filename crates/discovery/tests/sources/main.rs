@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod dns;
+mod drain;
 mod etcd;
 mod files;
+mod heartbeat;
 mod kubernetes;
 mod nodes;
 mod orders;

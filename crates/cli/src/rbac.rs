@@ -1,0 +1,66 @@
+//! `jackline rbac`: what a ServiceAccount needs for jackline to read the cluster, ready for `kubectl apply -f -`.
+//!
+//! Two rules, both read-only: the Endpoints (with the fleet's drain on them) and the Nodes; the EndpointSlices.
+
+use crate::args::RbacArgs;
+use crate::exit::Exit;
+use crate::output::out;
+
+/// The manifest; `NAMESPACE` stands for the ServiceAccount's.
+const MANIFEST: &str = "\
+# For nodes without a credential of the distribution's that may read Endpoints and Nodes. Apply it:
+#   jackline rbac | kubectl apply -f -
+# then give each node a token of the ServiceAccount and name the file in cluster.token-file:
+#   kubectl -n NAMESPACE create token jackline --duration=8760h
+# A token has an end: renew it before (jackline reads the file again by itself). To take all of it back:
+#   jackline rbac | kubectl delete -f -
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: jackline
+  namespace: NAMESPACE
+automountServiceAccountToken: false
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: jackline
+rules:
+  - apiGroups: [\"\"]
+    resources: [endpoints, nodes]
+    verbs: [get, list, watch]
+  - apiGroups: [discovery.k8s.io]
+    resources: [endpointslices]
+    verbs: [get, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: jackline
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: jackline
+subjects:
+  - kind: ServiceAccount
+    name: jackline
+    namespace: NAMESPACE
+";
+
+pub(crate) fn rbac(args: &RbacArgs) -> anyhow::Result<Exit> {
+    out(&MANIFEST.replace("NAMESPACE", &args.namespace))?;
+    Ok(Exit::Well)
+}
+
+/// A namespace's name as Kubernetes allows it: it goes into YAML and into a command line.
+pub(crate) fn namespace(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good = (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| plain(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().last().is_some_and(plain);
+    match good {
+        true => Ok(text.to_owned()),
+        false => Err("a namespace has 1 to 63 of a-z, 0-9 and -, not beginning or ending with -".to_owned()),
+    }
+}
