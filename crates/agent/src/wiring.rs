@@ -76,6 +76,7 @@ fn registration(config: &Config) -> RegistrationConfig {
     RegistrationConfig {
         servers: config.servers.iter().filter_map(address).collect(),
         dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        ..RegistrationConfig::default()
     }
 }
 
@@ -103,6 +104,7 @@ fn etcd(etcd: &Etcd, config: &Config) -> EtcdConfig {
         client_key: etcd.client_key.clone(),
         prefix: etcd.prefix.clone(),
         dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        ..EtcdConfig::default()
     }
 }
 
@@ -212,7 +214,10 @@ mod tests {
     #[test]
     fn every_source_has_its_place_and_its_name() {
         let config = config(&[
-            ("JACKLINE_SERVERS", "https://api.example, https://[fd00::1]:7443"),
+            (
+                "JACKLINE_SERVERS",
+                "https://api.example, https://[fd00::1]:7443, srv://_k8s._tcp.Example",
+            ),
             ("JACKLINE_ENDPOINTS", "10.0.0.2:6443"),
             ("JACKLINE_SUPERVISOR_TOKEN", "hunter2"),
             ("JACKLINE_CLUSTER_CA_FILE", "/ca.crt"),
@@ -253,7 +258,7 @@ mod tests {
         let addresses: Vec<String> = registration.servers.iter().map(ToString::to_string).collect();
         assert_eq!(
             addresses,
-            ["api.example:6443", "[fd00::1]:7443"],
+            ["api.example:6443", "[fd00::1]:7443", "srv://_k8s._tcp.example"],
             "none is lost on the way"
         );
         assert!(!format!("{discovery:?}").contains("hunter2"));

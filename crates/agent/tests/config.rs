@@ -282,14 +282,12 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
         ..Flags::default()
     };
     let config = load_text(file, flags, &variables).expect("valid");
-    let hosts = |config: &Config| {
-        config
-            .servers
-            .iter()
-            .map(|server| server.host.clone())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(hosts(&config), ["flag"], "a flag replaces the whole list");
+    let hosts = |config: &Config| config.servers.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        hosts(&config),
+        ["https://flag:1"],
+        "a flag replaces the whole list"
+    );
     assert_eq!(
         config.state_dir,
         Path::new("/env"),
@@ -308,13 +306,13 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
     assert_eq!(config.timing.drain_time, Duration::from_secs(7));
     assert_eq!(config.timing.grace, Duration::from_secs(600), "the default");
     let config = load_text(file, Flags::default(), &variables).expect("valid");
-    assert_eq!(hosts(&config), ["env-1", "env-2"]);
+    assert_eq!(hosts(&config), ["https://env-1:1", "https://env-2:1"]);
 }
 
 /// Every key, as in the documentation.
 const FULL: &str = "\
 node: { name: node-1, address: 10.0.0.5, zone: a, prefer-local: true }
-servers: [\"https://10.0.0.1:6443\", \"https://[fd00::1]\"]
+servers: [\"https://10.0.0.1:6443\", \"https://[fd00::1]\", \"srv://_kubernetes._tcp.example\"]
 endpoints: [\"10.0.0.2:6443\"]
 dns-servers: [\"127.0.0.1:5353\", \"10.0.0.10\"]
 listen: [\"127.0.0.1:7440\", \"[::1]:7440\"]
@@ -349,10 +347,8 @@ fn every_key_is_read() {
     assert_eq!(config.node.address, Some("10.0.0.5".parse().expect("an address")));
     assert_eq!(config.node.zone.as_deref(), Some("a"));
     assert!(config.node.prefer_local && config.allow_loopback_upstreams);
-    assert_eq!(
-        (config.servers[1].host.as_str(), config.servers[1].port),
-        ("fd00::1", 6443)
-    );
+    assert_eq!(config.servers[1].to_string(), "https://[fd00::1]:6443");
+    assert_eq!(config.servers[2].to_string(), "srv://_kubernetes._tcp.example");
     assert_eq!(config.dns_servers[1].0.port(), 53);
     assert_eq!(config.cluster.server_name, "apiserver");
     let supervisor = config.supervisor.as_ref().expect("the section is there");

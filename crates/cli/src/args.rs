@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
     /// Whose files to look for on this node: auto, k3s, rke2, kubeadm, k0s, microk8s or generic (none) [default: auto]
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// A registration address: an apiserver's or supervisor's URL; may be given again
+    /// A registration address: an apiserver's or supervisor's URL, or srv://NAME for SRV records; may be given again
     #[arg(long = "server", value_name = "URL")]
     pub(crate) servers: Vec<String>,
     // Not a documentation comment: brackets are links there.

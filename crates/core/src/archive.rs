@@ -9,10 +9,10 @@ use crate::Level;
 use crate::action::Action;
 use crate::endpoint::{Absence, Endpoint, Probing};
 use crate::event::SourceId;
-use crate::membership::Told;
 use crate::policy::Policy;
 use crate::settings::SourceKind;
 use crate::snapshot::{Health, Standing};
+use crate::standing::Told;
 
 impl Policy {
     /// Whether nobody lists it but other balancers' old files: these must not keep for ever what is proven gone (M6).

@@ -12,9 +12,9 @@ use crate::action::ProbeLimits;
 use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::finding::{Depth, Untrusted};
 use crate::heartbeat::Avoided;
-use crate::membership::{Told, standing_after};
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
+use crate::standing::{Told, standing_after};
 
 /// An endpoint: what the sources say, what the tests say, what the operator says, what the sessions do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //!
 //! | family | says | module |
 //! |---|---|---|
-//! | M | what is known, and what it takes to forget it | [`membership`], `archive` |
+//! | M | what is known, and what it takes to forget it | `standing` (the table), [`membership`], `archive` |
 //! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], [`heartbeat`], `suspicion`, [`probing`] |
 //! | S | which endpoint comes first | [`selection`], `zone` |
 //! | R | the node's own state; when what is asked | [`recovery`], [`refreshing`] |
@@ -53,6 +53,7 @@ pub mod selection;
 mod settings;
 mod snapshot;
 mod source;
+mod standing;
 mod suspicion;
 mod time;
 mod view;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::endpoint::{Absence, Endpoint};
 use crate::event::Record;
-use crate::membership::Told;
 use crate::policy::Policy;
 use crate::snapshot::NodeState;
+use crate::standing::Told;
 use crate::time::millis;
 use crate::{Announcement, Level, Subject, Timestamp};
 

@@ -159,10 +159,10 @@ impl Policy {
                 position,
                 report,
             } => {
-                let answered_by = report.answered_by;
+                let (answered_by, valid_for) = (report.answered_by, report.valid_for);
                 self.take_report(source, (refresh, position), report, actions);
                 self.take_discovery(source, answered_by, Capability::Yes);
-                self.plan_after_report(source, refresh);
+                self.plan_after_report(source, refresh, valid_for);
             }
             Event::SourceFailed {
                 source,

@@ -17,14 +17,23 @@ use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
 use crate::source::Asking;
 use crate::{Level, Mode};
 
+/// An answer is asked for again no sooner than this, however short it holds.
+pub const VALID_MIN: Duration = Duration::from_secs(5);
+/// … and no later than this, however long: five minutes, less the tenth that jitter may add.
+pub const VALID_MAX: Duration = Duration::from_secs(270);
 /// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Servers that one refresh may ask.
 pub const TARGETS_MAX: usize = 64;
 
 impl Policy {
-    /// A refresh ended with an answer.
-    pub(crate) fn plan_after_report(&mut self, id: SourceId, refresh: RefreshId) {
+    /// A refresh ended with an answer, which may say how long it holds.
+    pub(crate) fn plan_after_report(
+        &mut self,
+        id: SourceId,
+        refresh: RefreshId,
+        valid_for: Option<Duration>,
+    ) {
         let isolated = self.node_state() == NodeState::Isolated;
         let (now, polled, watched) = (
             self.now,
@@ -61,7 +70,7 @@ impl Policy {
             (_, Mode::Fixed, _) => None,
             (_, Mode::Watch, _) if source.watch.is_some() => Some(now + self.chance.about(watched)),
             _ if source.state == SourceState::Empty => Some(now + self.chance.about(polled / 6)),
-            _ => Some(now + self.chance.about(polled)),
+            _ => Some(now + next_answer(&mut self.chance, valid_for, polled)),
         };
     }
 
@@ -118,7 +127,7 @@ impl Policy {
         if recovered {
             self.announce_source(id, Level::Info, "answers again".to_string(), actions);
         }
-        self.plan_after_report(id, refresh);
+        self.plan_after_report(id, refresh, None);
     }
 
     /// A refresh ended without an answer.
@@ -322,6 +331,20 @@ impl Policy {
             (false, true) => Ask::Node(all[turn % all.len()].clone()),
         }
     }
+}
+
+/// When an answer is due to be asked for again: once it no longer holds, where it says how long it does. Never sooner,
+/// for a cache between would only repeat it.
+fn next_answer(
+    chance: &mut crate::chance::Chance,
+    valid_for: Option<Duration>,
+    polled: Duration,
+) -> Duration {
+    let Some(valid) = valid_for else {
+        return chance.about(polled);
+    };
+    let valid = valid.clamp(VALID_MIN, VALID_MAX);
+    valid + chance.up_to(valid / 10)
 }
 
 /// Full-jitter exponential backoff.

@@ -32,6 +32,11 @@ pub struct Report {
     /// The node's own Lease ([`crate::SourceKind::Heartbeat`] only); `None`: it may not be read, or is not there.
     #[serde(default)]
     pub heartbeat: Option<Heartbeat>,
+    /// How long the answer itself says that it holds (a name's TTL): then the source is asked again, instead of at the
+    /// usual pace. The core bounds it ([`crate::refreshing::VALID_MIN`], [`crate::refreshing::VALID_MAX`]). Of no account while isolated (R1),
+    /// beside an open watch, and for an empty answer.
+    #[serde(default)]
+    pub valid_for: Option<Duration>,
     /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.
     pub note: String,
 }

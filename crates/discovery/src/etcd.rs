@@ -25,7 +25,7 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Attempts;
-use crate::config::{EtcdConfig, RegistrationAddress};
+use crate::config::{EtcdConfig, RegistrationAddress, SystemFiles};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
@@ -51,6 +51,7 @@ const BETTER_WITHIN: Duration = Duration::from_millis(1500);
 pub(crate) struct Etcd {
     endpoints: Vec<RegistrationAddress>,
     dns_servers: Vec<SocketAddr>,
+    system: SystemFiles,
     keys: Keys,
     /// Etcd has a CA and client certificates of its own.
     trust: Arc<Trust>,
@@ -80,6 +81,7 @@ impl Etcd {
         Self {
             endpoints,
             dns_servers: config.dns_servers,
+            system: config.system,
             keys: Keys::new(&config.prefix),
             trust: Arc::new(trust),
             cluster: Mutex::default(),
@@ -243,7 +245,8 @@ impl Etcd {
     ) -> Vec<Target> {
         let mut members = self.endpoints.clone();
         members.extend_from_slice(self.cluster().members());
-        let mut targets = targets::find(&members, &self.dns_servers, tls, deadline, notes).await;
+        let resolved = targets::resolve(&members, &self.dns_servers, &self.system, deadline, notes).await;
+        let mut targets = targets::reachable(&members, resolved, tls);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         if !targets.is_empty() {
             let first = turn % targets.len();

@@ -37,6 +37,7 @@ mod supervisor;
 
 pub use config::{
     AddressError, Config, Distribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
-    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, SystemFiles,
+    TokenOrigin,
 };
 pub use discovery::Discovery;

@@ -1,55 +1,61 @@
 //! The registration address: what the node was joined with. Names are resolved at every refresh, and each address that
-//! a name gives is an endpoint of its own (M4).
+//! a name gives is an endpoint of its own (M4); so is each server that a service's SRV records name, at its own port.
+//! Priorities and weights order nothing here: every record is a candidate, and the core orders candidates (S1, S2).
 //!
-//! A name that cannot be resolved keeps the addresses that it had: an answer that fails removes nothing (M2), and this
-//! report replaces the earlier one whole. How a name is resolved is `resolve.rs`'s.
+//! A report says how long its names' answers hold. A name that cannot be resolved keeps what it told before
+//! (`memory.rs`). How a name is resolved is `resolve.rs`'s, what this machine's files say of names `system.rs`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use jackline_core::{Listing, LocalFault, Mode, Report, SourceFailure};
+use jackline_core::{Listing, Mode, Report, SourceFailure};
+use tokio::time::Instant;
 
-use crate::config::{RegistrationAddress, RegistrationConfig};
+use crate::config::{Place, RegistrationAddress, RegistrationConfig, SystemFiles};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
+mod memory;
 pub(crate) mod resolve;
+mod system;
 
-use resolve::{Found, Lookups, Outcome};
+use memory::{Learned, Memory};
+use resolve::{Lookups, Target};
 
 /// So many registration addresses are used.
 const SERVERS_MAX: usize = 64;
 
-/// So many addresses of one name are used (M4).
-const ADDRESSES_MAX: usize = 64;
+/// So many records of one name are used, and so many endpoints of one registration address (M4).
+const RECORDS_MAX: usize = 64;
+
+/// So many hosts are resolved in one refresh.
+const HOSTS_MAX: usize = 256;
 
 /// So many names are resolved at the same time.
 const LOOKUPS_MAX: usize = 16;
+
+/// Beside answers that say how long they hold: what says nothing of it (the hosts file, a failure) is looked at again after this.
+const UNTIMED: Duration = Duration::from_secs(60);
 
 /// The source.
 pub(crate) struct Registration {
     servers: Vec<RegistrationAddress>,
     dns_servers: Vec<SocketAddr>,
+    system: SystemFiles,
     left_out: usize,
-    /// The last good answer for each name.
-    known: Mutex<BTreeMap<String, Addresses>>,
+    memory: Mutex<Memory>,
 }
 
-/// A name's addresses, each family as last told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Addresses {
-    v4: Vec<IpAddr>,
-    v6: Vec<IpAddr>,
-}
-
-/// What became of one name in this refresh.
+/// What became of all names in this refresh.
+#[derive(Default)]
 struct Resolved {
-    addresses: Vec<IpAddr>,
-    fresh: bool,
-    complaint: Option<String>,
-    local: Option<LocalFault>,
+    services: BTreeMap<String, Learned<Target>>,
+    hosts: BTreeMap<String, Learned<IpAddr>>,
+    /// Hosts beyond the bound.
+    left_out: usize,
 }
 
 impl Registration {
@@ -60,8 +66,9 @@ impl Registration {
         Self {
             servers,
             dns_servers: config.dns_servers,
+            system: config.system,
             left_out,
-            known: Mutex::default(),
+            memory: Mutex::default(),
         }
     }
 
@@ -71,222 +78,198 @@ impl Registration {
                 "no registration address is configured; configure servers".to_owned(),
             ));
         }
-        let names: BTreeSet<&str> = self
-            .servers
-            .iter()
-            .filter_map(RegistrationAddress::name)
-            .collect();
-        let fixed = names.is_empty();
+        let fixed = self.servers.iter().all(|server| server.address().is_some());
         let resolved = if fixed {
-            BTreeMap::new()
+            Resolved::default()
         } else {
-            self.resolve(names, question).await
+            self.resolve(question.deadline).await
         };
-        if resolved.values().all(|name| !name.fresh)
-            && self.servers.iter().all(|server| server.name().is_some())
-        {
-            return Err(all_failed(&resolved));
+        let no_literal = self.servers.iter().all(|server| server.address().is_none());
+        if no_literal && !resolved.is_fresh() {
+            return Err(resolved.failure());
         }
-        let mut endpoints = BTreeSet::new();
+        let (endpoints, cut) = self.endpoints(&resolved);
+        voice.report(Report {
+            endpoints: endpoints.into_iter().map(Listing::from).collect(),
+            mode: if fixed { Mode::Fixed } else { Mode::Poll },
+            valid_for: resolved.valid_for(),
+            note: self.note(&resolved, cut),
+            ..Report::default()
+        });
+        Ok(())
+    }
+
+    /// Services first, then all hosts, those that the services lead to among them.
+    async fn resolve(&self, deadline: Instant) -> Resolved {
+        let lookups = &Lookups::prepare(&self.dns_servers, &self.system, deadline).await;
+        let places = || self.servers.iter().map(RegistrationAddress::place);
+        let services: BTreeSet<String> = places()
+            .filter_map(|place| match place {
+                Place::Service(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        // A silent name server leaves half of the time for the hosts that are known.
+        let now = Instant::now();
+        let half = now + deadline.saturating_duration_since(now) / 2;
+        let found = at_once(services, |name| async move {
+            let found = lookups.find_service(&name, half).await;
+            (name, found)
+        })
+        .await;
+        let services: BTreeMap<_, _> = found
+            .into_iter()
+            .map(|(name, found)| {
+                let learned = self.memory().learn_service(&name, found);
+                (name, learned)
+            })
+            .collect();
+        // Plain names go first: they are configured, and the bound may cut off the rest.
+        let mut hosts = BTreeSet::new();
+        let plain = places().filter_map(|place| match place {
+            Place::Name(name, _) => Some(name),
+            _ => None,
+        });
+        let led_to = services.values().flat_map(|service| &service.records);
+        let mut left_out = BTreeSet::new();
+        for host in plain.chain(led_to.map(|target| &target.host)) {
+            if hosts.len() < HOSTS_MAX || hosts.contains(host) {
+                hosts.insert(host.clone());
+            } else {
+                left_out.insert(host);
+            }
+        }
+        let left_out = left_out.len();
+        self.memory().keep_hosts(&hosts);
+        let found = at_once(hosts, |name| async move {
+            let found = lookups.find_host(&name, deadline).await;
+            (name, found)
+        })
+        .await;
+        let hosts = found
+            .into_iter()
+            .map(|(name, found)| {
+                let learned = self.memory().learn_host(&name, found);
+                (name, learned)
+            })
+            .collect();
+        Resolved {
+            services,
+            hosts,
+            left_out,
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // Each lesson is learnt whole, or panics before anything is changed.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All endpoints, and which registration addresses lead to more than are used.
+    fn endpoints(&self, resolved: &Resolved) -> (BTreeSet<SocketAddr>, Vec<String>) {
+        let mut all = BTreeSet::new();
+        let mut cut = Vec::new();
         for server in &self.servers {
-            endpoints.extend(server.address());
-            let found = server.name().and_then(|name| resolved.get(name));
-            let addresses = found.map(|name| name.addresses.as_slice()).unwrap_or_default();
-            endpoints.extend(addresses.iter().map(|ip| SocketAddr::new(*ip, server.port())));
+            let mut endpoints: Vec<SocketAddr> = Vec::new();
+            match server.place() {
+                Place::Address(address) => endpoints.push(*address),
+                Place::Name(name, port) => endpoints.extend(resolved.endpoints_at(name, *port)),
+                Place::Service(name) => {
+                    let targets = resolved.services.get(name).map(|service| &service.records);
+                    for target in targets.into_iter().flatten() {
+                        endpoints.extend(resolved.endpoints_at(&target.host, target.port));
+                    }
+                }
+            }
+            if endpoints.len() > RECORDS_MAX {
+                cut.push(format!(
+                    "{server} leads to more than {RECORDS_MAX} endpoints, the first {RECORDS_MAX} are used"
+                ));
+            }
+            all.extend(endpoints.into_iter().take(RECORDS_MAX));
         }
-        let mut notes: Vec<String> = resolved.into_values().filter_map(|name| name.complaint).collect();
+        (all, cut)
+    }
+
+    /// What people should know of this report.
+    fn note(&self, resolved: &Resolved, cut: Vec<String>) -> String {
+        let mut notes: Vec<String> = resolved.complaints().map(ToOwned::to_owned).collect();
+        notes.extend(cut);
+        if resolved.left_out > 0 {
+            notes.push(format!(
+                "{} hosts beyond the first {HOSTS_MAX} are left out",
+                resolved.left_out
+            ));
+        }
         if self.left_out > 0 {
             notes.push(format!(
                 "{} registration addresses beyond the first {SERVERS_MAX} are left out",
                 self.left_out
             ));
         }
-        voice.report(Report {
-            endpoints: endpoints.into_iter().map(Listing::from).collect(),
-            mode: if fixed { Mode::Fixed } else { Mode::Poll },
-            note: notes.join("; "),
-            ..Report::default()
-        });
-        Ok(())
-    }
-
-    async fn resolve(&self, names: BTreeSet<&str>, question: &Question) -> BTreeMap<String, Resolved> {
-        let lookups = match Lookups::prepare(&self.dns_servers, question.deadline).await {
-            Ok(lookups) => lookups,
-            Err(reason) => {
-                let not_found = || Found {
-                    v4: Outcome::Failed(reason.clone(), None),
-                    v6: Outcome::Failed(reason.clone(), None),
-                };
-                return names
-                    .into_iter()
-                    .map(|name| (name.to_owned(), self.learn(name, not_found())))
-                    .collect();
-            }
-        };
-        let (lookups, deadline) = (&lookups, question.deadline);
-        let mut searches = Vec::new();
-        for name in names {
-            searches.push(async move { (name, lookups.find(name, deadline).await) });
-        }
-        let found: Vec<_> = futures_util::stream::iter(searches)
-            .buffer_unordered(LOOKUPS_MAX)
-            .collect()
-            .await;
-        found
-            .into_iter()
-            .map(|(name, found)| (name.to_owned(), self.learn(name, found)))
-            .collect()
-    }
-
-    /// Merges what was found with what was known.
-    fn learn(&self, name: &str, found: Found) -> Resolved {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.entry(name.to_owned()).or_default();
-        let fresh = found.v4.has_addresses() || found.v6.has_addresses();
-        let local = if fresh {
-            None
-        } else {
-            found.v4.local().or(found.v6.local())
-        };
-        let mut complaint = found.complaint(name);
-        if fresh {
-            // A family without records is believed only beside one that has some.
-            merge(&mut known.v4, found.v4);
-            merge(&mut known.v6, found.v6);
-        }
-        let mut addresses: Vec<IpAddr> = known.v4.iter().chain(&known.v6).copied().collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        if addresses.len() > ADDRESSES_MAX {
-            let more = format!(
-                "{name} has {} addresses, the first {ADDRESSES_MAX} are used",
-                addresses.len()
-            );
-            complaint = Some(complaint.map_or(more.clone(), |earlier| format!("{earlier}; {more}")));
-            addresses.truncate(ADDRESSES_MAX);
-        }
-        if !fresh && !addresses.is_empty() {
-            complaint = complaint.map(|words| format!("{words}; the addresses that it had are kept"));
-        }
-        Resolved {
-            addresses,
-            fresh,
-            complaint,
-            local,
-        }
+        notes.join("; ")
     }
 }
 
-fn merge(known: &mut Vec<IpAddr>, outcome: Outcome) {
-    match outcome {
-        Outcome::Addresses(addresses) => *known = addresses,
-        Outcome::NoRecord => known.clear(),
-        Outcome::Failed(..) => {}
+impl Resolved {
+    /// Whether any name led anywhere just now.
+    fn is_fresh(&self) -> bool {
+        self.hosts.values().any(|host| host.fresh)
     }
-}
 
-fn all_failed(resolved: &BTreeMap<String, Resolved>) -> SourceFailure {
-    let complaints: Vec<&str> = resolved
-        .values()
-        .filter_map(|name| name.complaint.as_deref())
-        .collect();
-    let all_local = resolved.values().all(|name| name.local.is_some());
-    SourceFailure {
-        local: resolved
+    fn endpoints_at(&self, host: &str, port: u16) -> impl Iterator<Item = SocketAddr> {
+        let addresses = self.hosts.get(host).map(|host| host.records.as_slice());
+        let addresses = addresses.unwrap_or_default().iter();
+        addresses.map(move |ip| SocketAddr::new(*ip, port))
+    }
+
+    /// How long the whole holds; `None` where nothing says so.
+    fn valid_for(&self) -> Option<Duration> {
+        let of_hosts = self.hosts.values().map(|host| host.ttl);
+        let all = || {
+            of_hosts
+                .clone()
+                .chain(self.services.values().map(|service| service.ttl))
+        };
+        all().any(|ttl| ttl.is_some()).then_some(())?;
+        all().map(|ttl| ttl.unwrap_or(UNTIMED)).min()
+    }
+
+    fn complaints(&self) -> impl Iterator<Item = &str> {
+        let of_services = self.services.values().map(|service| &service.complaint);
+        let of_hosts = self.hosts.values().map(|host| &host.complaint);
+        of_services.chain(of_hosts).filter_map(Option::as_deref)
+    }
+
+    /// That nothing could be resolved; our own fault only where every name failed by it (H3).
+    fn failure(&self) -> SourceFailure {
+        let of_services = self
+            .services
             .values()
-            .find_map(|name| name.local)
-            .filter(|_| all_local),
-        ..failure(format!(
-            "{}; is the name right, and do the name servers answer?",
-            complaints.join("; ")
-        ))
+            .filter(|service| !service.fresh)
+            .map(|service| service.local);
+        let faults = || {
+            of_services
+                .clone()
+                .chain(self.hosts.values().map(|host| host.local))
+        };
+        let all_local = faults().all(|fault| fault.is_some());
+        let complaints: Vec<&str> = self.complaints().collect();
+        SourceFailure {
+            local: faults().flatten().next().filter(|_| all_local),
+            ..failure(format!(
+                "{}; is the name right, and do the name servers answer?",
+                complaints.join("; ")
+            ))
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ips(texts: &[&str]) -> Vec<IpAddr> {
-        texts
-            .iter()
-            .map(|text| text.parse().expect("an address"))
-            .collect()
-    }
-
-    fn registration() -> Registration {
-        Registration::new(RegistrationConfig::default())
-    }
-
-    fn failed() -> Outcome {
-        Outcome::Failed("timed out".to_owned(), None)
-    }
-
-    #[test]
-    fn a_family_that_fails_keeps_what_it_had_and_one_without_records_does_not() {
-        let registration = registration();
-        let both = Found {
-            v4: Outcome::Addresses(ips(&["10.0.0.1"])),
-            v6: Outcome::Addresses(ips(&["fd00::1"])),
-        };
-        assert_eq!(
-            registration.learn("cp", both).addresses,
-            ips(&["10.0.0.1", "fd00::1"])
-        );
-        let half = registration.learn(
-            "cp",
-            Found {
-                v4: Outcome::Addresses(ips(&["10.0.0.2"])),
-                v6: failed(),
-            },
-        );
-        assert_eq!(half.addresses, ips(&["10.0.0.2", "fd00::1"]));
-        assert!(half.complaint.expect("a complaint").contains("AAAA"));
-        let only_v4 = Found {
-            v4: Outcome::Addresses(ips(&["10.0.0.2"])),
-            v6: Outcome::NoRecord,
-        };
-        let resolved = registration.learn("cp", only_v4);
-        assert_eq!(
-            (resolved.addresses, resolved.complaint),
-            (ips(&["10.0.0.2"]), None)
-        );
-    }
-
-    #[test]
-    fn an_empty_answer_removes_nothing() {
-        let registration = registration();
-        registration.learn(
-            "cp",
-            Found {
-                v4: Outcome::Addresses(ips(&["10.0.0.1"])),
-                v6: Outcome::NoRecord,
-            },
-        );
-        let empty = registration.learn(
-            "cp",
-            Found {
-                v4: Outcome::NoRecord,
-                v6: Outcome::NoRecord,
-            },
-        );
-        assert!(!empty.fresh);
-        assert_eq!(empty.addresses, ips(&["10.0.0.1"]));
-        assert!(empty.complaint.expect("a complaint").contains("kept"));
-    }
-
-    #[test]
-    fn a_name_gives_64_addresses_at_most() {
-        let many: Vec<IpAddr> = (0..100).map(|i| IpAddr::from([10, 0, 1, i])).collect();
-        let resolved = registration().learn(
-            "cp",
-            Found {
-                v4: Outcome::Addresses(many),
-                v6: Outcome::NoRecord,
-            },
-        );
-        assert_eq!(resolved.addresses.len(), ADDRESSES_MAX);
-        assert!(resolved.complaint.expect("a complaint").contains("100 addresses"));
-    }
+/// Resolves all `names`, so many at the same time.
+async fn at_once<T, F: Future<Output = T>>(names: BTreeSet<String>, resolve: impl Fn(String) -> F) -> Vec<T> {
+    let searches: Vec<F> = names.into_iter().map(resolve).collect();
+    futures_util::stream::iter(searches)
+        .buffer_unordered(LOOKUPS_MAX)
+        .collect()
+        .await
 }

@@ -48,7 +48,8 @@ fn faults_in(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<Str
         .flatten()
         .filter_map(Value::as_str)
     {
-        if value.get(name).is_none() {
+        // JSON Schema 2020-12, validation 6.5.3: only an object can lack a property.
+        if value.is_object() && value.get(name).is_none() {
             found.push(format!("{path}: {name} is missing"));
         }
     }

@@ -68,7 +68,7 @@ fn supervisor(config: &Config, layers: &mut Layers<'_>) {
     let own_port = supervisor
         .port
         .filter(|_| supervisor.distribution == Distribution::Rke2);
-    if own_port.is_some() && config.servers.iter().any(|server| Some(server.port) == own_port) {
+    if own_port.is_some() && config.servers.iter().any(|server| server.port() == own_port) {
         layers.refuse(
             "servers",
             "this is the supervisor's port, and clients need the API's",

@@ -157,7 +157,7 @@ fn etcd(layers: &mut Layers<'_>) -> Option<Etcd> {
     const HERE: &str = "127.0.0.1";
     const ETCD: u16 = 2379;
     let there = layers.section("etcd");
-    let local = MemberUrl(ServerUrl {
+    let local = MemberUrl(ServerUrl::Host {
         host: HERE.to_owned(),
         port: ETCD,
     });

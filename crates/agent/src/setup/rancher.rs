@@ -4,6 +4,7 @@ use super::Mode;
 use super::own::BEHIND;
 use super::plan::Plan;
 use super::scene::Scene;
+use crate::config::ServerUrl;
 use crate::profile::host::Reading;
 use crate::profile::options::OWN_OVERLAY;
 use crate::profile::{Profile, Role, rke2};
@@ -145,9 +146,11 @@ fn names_checks(scene: &Scene, plan: &mut Plan, name: &str, how: &str) {
         None
     };
     for server in servers {
-        let address = match port {
-            Some(port) => format!("{}:{port}", server.host),
-            None => server.to_string().replace("https://", ""),
+        let address = match (server, port) {
+            (ServerUrl::Host { host, .. }, Some(port)) => format!("{host}:{port}"),
+            (ServerUrl::Host { .. }, None) => server.to_string().replace("https://", ""),
+            // Whom its records name is not known here.
+            (ServerUrl::Service(_), _) => continue,
         };
         plan.check(format!(
             "the certificate of {address} names {name} ({how}): \

@@ -26,6 +26,8 @@ pub(crate) enum Server {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answers {
     List(Vec<SocketAddr>),
+    /// A list that says how long it holds.
+    Holding(Vec<SocketAddr>, Duration),
     /// As etcd answers while a majority of its members is away.
     WithoutQuorum(Vec<SocketAddr>),
     Nodes(Vec<(&'static str, SocketAddr)>),
@@ -309,6 +311,13 @@ impl World {
         };
         match self.sources.get(&source).unwrap_or(&Answers::Fails) {
             Answers::List(list) => (ms(4), reported(source, refresh, list)),
+            Answers::Holding(list, valid) => {
+                let mut event = reported(source, refresh, list);
+                if let Event::SourceReported { report, .. } = &mut event {
+                    report.valid_for = Some(*valid);
+                }
+                (ms(4), event)
+            }
             Answers::WithoutQuorum(list) => (ms(4), told(source, refresh, list, false)),
             Answers::Nodes(nodes) => {
                 let listing = |(name, address): &(&str, SocketAddr)| NodeListing {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::messages::MemberListResponse;
-use crate::config::RegistrationAddress;
+use crate::config::{Place, RegistrationAddress};
 
 /// So many members that etcd itself tells are asked beside the configured ones.
 pub(super) const MEMBERS_MAX: usize = 16;
@@ -87,6 +87,7 @@ impl Cluster {
         self.members = voters
             .flat_map(|member| &member.client_urls)
             .filter_map(|url| url.parse().ok())
+            .filter(|member: &RegistrationAddress| !matches!(member.place(), Place::Service(_)))
             .take(MEMBERS_MAX)
             .collect();
         let addresses: Vec<SocketAddr> = self
@@ -182,6 +183,7 @@ mod tests {
                 "https://10.0.0.1:2379",
                 "http://10.0.0.2:2379",
                 "unix:///x",
+                "srv://_etcd-client-ssl._tcp.example",
                 "nonsense",
             ])),
         );

@@ -1,17 +1,25 @@
-//! A name server in miniature: A and AAAA records over UDP, and whatever else a script answers.
+//! A name server in miniature: A, AAAA and SRV records over UDP, and whatever else a script answers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::SRV;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
+
+/// The time to live of records for which a script tells none.
+const TTL: u32 = 3600;
 
 /// What the server does about one question.
 pub(crate) enum Told {
     /// These addresses of the asked-for family; none is "no record".
     Addresses(Vec<IpAddr>),
+    /// The same, and they hold for so many seconds.
+    Holding(Vec<IpAddr>, u32),
+    /// Servers of a service, by priority, port and host, and they hold for so many seconds.
+    Servers(Vec<(u16, u16, &'static str)>, u32),
     /// There is no such name.
     NoSuchName,
     /// It cannot say.
@@ -63,12 +71,21 @@ fn answer(question: &Message, told: Told) -> Option<Vec<u8>> {
     message.metadata.recursion_available = true;
     message.add_query(query.clone());
     match told {
-        Told::Addresses(addresses) => {
-            for ip in addresses
-                .into_iter()
-                .filter(|ip| ip.is_ipv4() == (query.query_type() == RecordType::A))
-            {
-                message.add_answer(Record::from_rdata(query.name().clone(), 3600, RData::from(ip)));
+        Told::Addresses(addresses) => return answer(question, Told::Holding(addresses, TTL)),
+        Told::Holding(addresses, ttl) => {
+            let asked_for = |ip: &IpAddr| match query.query_type() {
+                RecordType::A => ip.is_ipv4(),
+                RecordType::AAAA => ip.is_ipv6(),
+                _ => false,
+            };
+            for ip in addresses.into_iter().filter(asked_for) {
+                message.add_answer(Record::from_rdata(query.name().clone(), ttl, RData::from(ip)));
+            }
+        }
+        Told::Servers(servers, ttl) => {
+            for (priority, port, host) in servers {
+                let data = RData::SRV(SRV::new(priority, 1, port, Name::from_ascii(host).unwrap()));
+                message.add_answer(Record::from_rdata(query.name().clone(), ttl, data));
             }
         }
         Told::NoSuchName => message.metadata.response_code = ResponseCode::NXDomain,

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod dns;
+mod dnsmasq;
 mod drain;
 mod etcd;
 mod files;
@@ -9,8 +10,10 @@ mod heartbeat;
 mod kubernetes;
 mod nodes;
 mod orders;
+mod real_names;
 mod registration;
 mod server;
+mod services;
 mod stand;
 mod supervisor;
 mod watch;

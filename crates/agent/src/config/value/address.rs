@@ -59,39 +59,58 @@ impl Value for NameServer {
     }
 }
 
-/// A registration address: `https://HOST[:PORT]`, port 6443 if none is given.
+/// A registration address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerUrl {
-    /// A name, or an IP address (IPv6 without its brackets).
-    pub host: String,
-    /// The port.
-    pub port: u16,
+pub enum ServerUrl {
+    /// `https://HOST[:PORT]`, port 6443 if none is given.
+    Host {
+        /// A name, or an IP address (IPv6 without its brackets).
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// `srv://NAME`: the SRV records of this name tell hosts and ports.
+    Service(String),
 }
 
 impl ServerUrl {
-    /// The address, if the host is none that must be resolved.
+    /// The address, if no name must be resolved.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.host.parse().ok().map(|ip| SocketAddr::new(ip, self.port))
+        match self {
+            Self::Host { host, port } => host.parse().ok().map(|ip| SocketAddr::new(ip, *port)),
+            Self::Service(_) => None,
+        }
+    }
+
+    /// The port, if no record tells it.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Host { port, .. } => Some(*port),
+            Self::Service(_) => None,
+        }
     }
 }
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "https://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "https://{}:{}", self.host, self.port)
+        match self {
+            Self::Host { host, port } if host.contains(':') => write!(f, "https://[{host}]:{port}"),
+            Self::Host { host, port } => write!(f, "https://{host}:{port}"),
+            Self::Service(name) => write!(f, "srv://{name}"),
         }
     }
 }
 
 impl Value for ServerUrl {
-    const EXPECTED: &'static str =
-        "an address such as https://10.0.0.1:6443, https://api.example or https://[fd00::1]:6443";
+    const EXPECTED: &'static str = "an address such as https://10.0.0.1:6443, https://api.example, https://[fd00::1]:6443 or srv://_kubernetes._tcp.example";
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
         const API: u16 = 6443;
-        https::<Self>(word, "apiservers only speak TLS", API)
+        if let Some(name) = word.strip_prefix("srv://") {
+            return service(word, name);
+        }
+        let remedy = "write https:// and the host, for example https://10.0.0.1:6443, or srv:// and the name of SRV records";
+        https::<Self>(word, "apiservers only speak TLS", remedy, API)
     }
 
     fn show(&self) -> String {
@@ -99,7 +118,7 @@ impl Value for ServerUrl {
     }
 }
 
-/// A member of etcd: `https://HOST[:PORT]`, port 2379 if none is given.
+/// A member of etcd: always a host, `https://HOST[:PORT]`, port 2379 if none is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberUrl(pub ServerUrl);
 
@@ -109,7 +128,8 @@ impl Value for MemberUrl {
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
         const ETCD: u16 = 2379;
-        https::<Self>(word, "etcd is asked over TLS only", ETCD).map(Self)
+        let remedy = format!("write https:// and the host: {}", Self::EXPECTED);
+        https::<Self>(word, "etcd is asked over TLS only", &remedy, ETCD).map(Self)
     }
 
     fn show(&self) -> String {
@@ -117,13 +137,50 @@ impl Value for MemberUrl {
     }
 }
 
-/// `https://HOST[:PORT]`, on `port` where none is given; `why` it must be https.
-fn https<V: Value>(word: &str, why: &str, port: u16) -> Result<ServerUrl, Wrong> {
+/// `_service._tcp`, with or without a domain.
+fn service(word: &str, name: &str) -> Result<ServerUrl, Wrong> {
+    let refuse = |what: &str, remedy: &str| Err(Wrong::new(format!("{} {what}", quoted(word)), remedy));
+    let mut labels = name.split('.');
+    let first = labels.next().unwrap_or_default();
+    let second = labels.next();
+    if name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || name.parse::<SocketAddr>().is_ok() {
+        return refuse(
+            "is an address, and SRV records are found by a name",
+            "write https:// for an address",
+        );
+    }
+    if name.contains(':') {
+        return refuse(
+            "has a port, though SRV records tell the port",
+            "leave the port out",
+        );
+    }
+    if name.contains(['/', '?', '#', '@']) {
+        return refuse(
+            "has a path, a query or a user",
+            "only the name of the records belongs here, for example srv://_kubernetes._tcp.example",
+        );
+    }
+    if second.is_some_and(|label| label.eq_ignore_ascii_case("_udp")) {
+        return refuse("names a service over UDP, and apiservers speak TCP", "write _tcp");
+    }
+    let named = first.len() > 1 && first.starts_with('_');
+    if !named || !second.is_some_and(|label| label.eq_ignore_ascii_case("_tcp")) || !host_name(name) {
+        return refuse(
+            "names no service",
+            "write _SERVICE._tcp and the domain, for example srv://_kubernetes._tcp.example; or https:// for a host",
+        );
+    }
+    Ok(ServerUrl::Service(name.to_owned()))
+}
+
+/// `https://HOST[:PORT]`, on `port` where none is given; `why` it must not be http, and the `remedy` where it is something else.
+fn https<V: Value>(word: &str, why: &str, remedy: &str, port: u16) -> Result<ServerUrl, Wrong> {
     let Some(rest) = word.strip_prefix("https://") else {
         let remedy = if word.starts_with("http://") {
             format!("{why}: write https://")
         } else {
-            format!("write https:// and the host: {}", V::EXPECTED)
+            remedy.to_owned()
         };
         return Err(Wrong::new(
             format!("{} is not an https address", quoted(word)),
@@ -160,13 +217,13 @@ fn authority_of(authority: &str, usual: u16) -> Option<ServerUrl> {
         Some(port) => port.parse::<u16>().ok().filter(|port| *port != 0)?,
         None => usual,
     };
-    (host.contains(':') || host_name(host)).then(|| ServerUrl {
+    (host.contains(':') || host_name(host)).then(|| ServerUrl::Host {
         host: host.to_owned(),
         port,
     })
 }
 
-/// A name as DNS has it, or an IPv4 address. Digits and dots alone must be an address: 10.0.0.300 is no name.
+/// A name as DNS has it, or an IPv4 address. What ends in digits must be an address: 10.0.0.300 is no name.
 fn host_name(host: &str) -> bool {
     let labels = host.strip_suffix('.').unwrap_or(host).split('.').all(|label| {
         !label.is_empty()
@@ -176,7 +233,8 @@ fn host_name(host: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             && !label.starts_with('-')
     });
-    let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next();
+    let numeric = last.is_some_and(|label| label.chars().all(|c| c.is_ascii_digit()));
     host.len() <= 253 && labels && (!numeric || host.parse::<IpAddr>().is_ok())
 }
 
@@ -192,7 +250,12 @@ mod tests {
         ] {
             assert_eq!(MemberUrl::from_word(word).expect(word).0.to_string(), shown);
         }
-        for word in ["http://127.0.0.1:2379", "127.0.0.1:2379", "https://a/v3"] {
+        for word in [
+            "http://127.0.0.1:2379",
+            "127.0.0.1:2379",
+            "https://a/v3",
+            "srv://_etcd-client-ssl._tcp.example",
+        ] {
             assert!(MemberUrl::from_word(word).is_err(), "{word}");
         }
     }
@@ -207,7 +270,8 @@ mod tests {
             ("https://[fd00::1]:9345", "fd00::1", 9345),
         ] {
             let url = ServerUrl::from_word(word).expect(word);
-            assert_eq!((url.host.as_str(), url.port), (host, port), "{word}");
+            let (host, expected) = (host.to_owned(), port);
+            assert_eq!(url, ServerUrl::Host { host, port: expected }, "{word}");
             assert_eq!(ServerUrl::from_word(&url.to_string()).expect("shown"), url);
         }
         for word in [
@@ -222,11 +286,46 @@ mod tests {
             "https://a/path",
             "https://u@a",
             "https://10.0.0.300",
+            "https://api.1",
             "https://-a",
             "https://a..b",
             "https://a b",
         ] {
             assert!(ServerUrl::from_word(word).is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn srv_records_are_named_by_service_and_nothing_else() {
+        for word in [
+            "srv://_kubernetes._tcp.example",
+            "srv://_kubernetes._tcp.cluster.example.",
+            "srv://_k8s._TCP",
+        ] {
+            let url = ServerUrl::from_word(word).expect(word);
+            assert_eq!(
+                (url.to_string().as_str(), url.address(), url.port()),
+                (word, None, None)
+            );
+        }
+        for (word, remedy) in [
+            ("srv://_kubernetes._tcp.example:6443", "leave the port out"),
+            ("srv://10.0.0.1", "write https:// for an address"),
+            ("srv://[fd00::1]", "write https:// for an address"),
+            ("srv://[fd00::1]:6443", "write https:// for an address"),
+            ("srv://_kubernetes._udp.example", "write _tcp"),
+            ("srv://_kubernetes._tcp.example/", "only the name"),
+            ("srv://api.example", "srv://_kubernetes._tcp.example"),
+            ("srv://_._tcp.example", "srv://_kubernetes._tcp.example"),
+            ("srv://", "srv://_kubernetes._tcp.example"),
+            (
+                "srv://_kubernetes._tcp..example",
+                "srv://_kubernetes._tcp.example",
+            ),
+            ("srv://_kubernetes", "srv://_kubernetes._tcp.example"),
+        ] {
+            let wrong = ServerUrl::from_word(word).expect_err(word);
+            assert!(format!("{wrong:?}").contains(remedy), "{word}: {wrong:?}");
         }
     }
 }

@@ -237,8 +237,10 @@ fn read_url(url: &str) -> Result<ServerUrl, String> {
 }
 
 fn is_loopback(server: &ServerUrl) -> bool {
-    server.host.eq_ignore_ascii_case("localhost")
-        || server.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let ServerUrl::Host { host, .. } = server else {
+        return false;
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
