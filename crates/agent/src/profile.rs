@@ -1,6 +1,6 @@
 //! Profiles: what jackline finds on a node of a known distribution, so that nobody has to write it down.
 //!
-//! A profile is data: a [`layout::Layout`] in a file of its own. One engine, [`survey`], looks at the node with it and gives
+//! A profile is data: a `layout::Layout` in a file of its own. One engine, `survey`, looks at the node with it and gives
 //! values for the layer between the file and the defaults. It opens files and nothing else: no socket, no program. What it
 //! cannot find it tells in a sentence that ends in what to do; whether that is fatal is the configuration's to say.
 //!
