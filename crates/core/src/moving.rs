@@ -84,6 +84,10 @@ impl Policy {
             return;
         };
         endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_add(1);
+        if endpoint.traffic.moving == Some(Cause::NoApi) {
+            // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
+            endpoint.traffic.moving = None;
+        }
         endpoint.judgement.unroutable = false;
         let judgement = &mut endpoint.judgement;
         let before = judgement.connect_usual;

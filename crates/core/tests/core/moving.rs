@@ -260,3 +260,16 @@ fn bytes_that_need_no_answer_do_not_mute_a_server_that_froze() {
         "the same session asks again and hears nothing: heard at once"
     );
 }
+
+#[test]
+fn a_session_whose_dial_was_under_way_leaves_an_etcd_only_server_too() {
+    let mut world = World::attached(1);
+    world.set(at(9), Server::NoApi);
+    world.sources.insert(REGISTRATION, Answers::List(vec![at(9)]));
+    world.run(seconds(100));
+    world.open_sessions(at(9), 1);
+    let before = world.closes().len();
+    assert!(before > 0, "R4: another serves the API");
+    world.open_sessions(at(9), 1);
+    assert_eq!(world.closes().len(), before + 1);
+}
