@@ -1,7 +1,7 @@
 //! A plain HTTPS client: one connection at a time, HTTP/1.1 or HTTP/2, with or without credentials, nothing hidden.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,14 +256,20 @@ impl Lines {
     }
 }
 
-/// Bytes that this local port has sent and its peer's kernel has not acknowledged.
+/// Bytes that this local port has sent to this peer and the peer's kernel has not acknowledged.
+///
+/// The kernel hands one local port to several connections when their peers differ, and all servers of the lab share
+/// one port number: the peer's whole address decides.
 pub(crate) fn unacknowledged(port: u16, peer: SocketAddr) -> u64 {
+    let IpAddr::V4(address) = peer.ip() else {
+        panic!("the lab's servers have IPv4 addresses, not {peer}");
+    };
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux");
     let ends = format!(":{port:04X}");
-    let peer_ends = format!(":{:04X}", peer.port());
+    let peer = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.octets()), peer.port());
     for line in table.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        if fields[1].ends_with(&ends) && fields[2].ends_with(&peer_ends) {
+        if fields[1].ends_with(&ends) && fields[2] == peer {
             let (sent, _) = fields[4].split_once(':').expect("two queues");
             return u64::from_str_radix(sent, 16).expect("hexadecimal");
         }
