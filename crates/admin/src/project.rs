@@ -9,7 +9,7 @@ use jackline_core::{EndpointView, HeartbeatView, SourceId, SourceView, Timestamp
 use jiff::Timestamp as Time;
 use jiff::{TimestampRound, Unit};
 
-use crate::status::{Endpoint, Heartbeat, Sessions, Source, StateFile, Status, Trust, TrustState};
+use crate::status::{Endpoint, Heartbeat, Node, Sessions, Source, StateFile, Status, Trust, TrustState};
 use crate::view::{Reading, SessionsView, StateFileView};
 
 /// The status of the node as `reading` has it.
@@ -96,6 +96,11 @@ fn endpoint(reading: &Reading, view: &EndpointView) -> Endpoint {
         last_probe: view.last_probe.map(|moment| at(reading, moment)),
         last_ready: in_this_run.or_else(|| ready_before(reading, view.address)),
         zone: view.zone.clone(),
+        node: view.node.as_ref().map(|node| Node {
+            name: node.name.clone(),
+            ready: node.ready,
+            leaving: node.leaving,
+        }),
     }
 }
 

@@ -129,6 +129,20 @@ pub struct Endpoint {
     pub last_ready: Option<Time>,
     /// Its zone, where a source tells it.
     pub zone: Option<String>,
+    /// The control-plane Node that it is tied to, where a source tells it.
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// The control-plane Node of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What the cluster thinks of its kubelet, which says nothing of its apiserver; `null`: not told in this run.
+    pub ready: Option<bool>,
+    /// It is being deleted: it counts as gone (M3a).
+    pub leaving: bool,
 }
 
 /// One source of endpoints.

@@ -66,13 +66,13 @@ pub enum StartError {
     },
 }
 
-/// Runs jackline until it is told to end, by SIGTERM or SIGINT.
+/// Runs jackline until it is told to end, by SIGTERM or SIGINT; `until_input_ends`: by the end of its standard input too.
 ///
 /// Sets the process's umask and takes over its signals; logs to the standard error.
 ///
 /// # Errors
 /// It could not start; the error ends in what to do.
-pub fn run(config: Config) -> Result<Exit, StartError> {
+pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
     logging::start(config.log_level);
     // Whatever is made from here on is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -84,7 +84,7 @@ pub fn run(config: Config) -> Result<Exit, StartError> {
         .build()
         .map_err(kernel("control plane"))?;
     let exit = runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(kernel("signal handlers"))?;
+        let mut signals = Signals::listen(until_input_ends).map_err(kernel("signal handlers"))?;
         let running = start::start(&config)?;
         Ok(running
             .until_told(&mut signals, config.timing.shutdown_time)

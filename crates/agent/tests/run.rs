@@ -30,7 +30,7 @@ fn child_that_is_jackline() {
         ..Flags::default()
     };
     let config = load(&flags, &Environment::default()).expect("a good configuration");
-    match jackline_agent::run(config) {
+    match jackline_agent::run(config, false) {
         Ok(exit) => std::process::exit(i32::from(exit.code())),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "refused: {error}");

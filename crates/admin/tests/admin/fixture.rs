@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use jackline_admin::status::StateFileStatus;
 use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
 use jackline_core::{
-    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, Snapshot,
+    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, NodeView, Snapshot,
     SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
 };
 
@@ -70,6 +70,11 @@ pub(crate) fn ready(text: &str) -> EndpointView {
         last_probe: Some(at(98)),
         last_ready: Some(at(98)),
         zone: Some("a".into()),
+        node: Some(NodeView {
+            name: "cp-1".into(),
+            ready: Some(true),
+            leaving: false,
+        }),
         class: Class::ReadyListed,
         connect_usual: Duration::from_millis(1),
         answer_usual: Duration::from_millis(3),
@@ -88,6 +93,7 @@ fn endpoints() -> Vec<EndpointView> {
             sources: vec![],
             last_ready: None,
             zone: None,
+            node: None,
             class: Class::Unreachable,
             ..ready("[fd00::3]:6443")
         },
@@ -99,6 +105,7 @@ fn endpoints() -> Vec<EndpointView> {
             sources: vec![SourceId(0)],
             last_ready: None,
             zone: None,
+            node: None,
             class: Class::NoApi,
             ..ready("10.0.0.1:6443")
         },

@@ -165,6 +165,13 @@ fn facts(endpoint: &Endpoint, status: &Status) -> String {
     if let Some(zone) = &endpoint.zone {
         facts.push(format!("zone {zone}"));
     }
+    if let Some(node) = &endpoint.node {
+        if node.leaving {
+            facts.push(format!("its Node {} is being deleted", node.name));
+        } else if node.ready == Some(false) {
+            facts.push(format!("its Node {} is NotReady", node.name));
+        }
+    }
     facts.join("; ")
 }
 

@@ -1,4 +1,5 @@
-//! One child process `PROGRAM run --config FILE`, ended by its own handle and never by its name.
+//! One child process `PROGRAM run --config FILE --until-input-ends`, ended by its own handle and never by its name. Its
+//! standard input is a pipe that the lab holds: however the lab ends, a `kill -9` included, its nodes end with it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -43,10 +44,11 @@ impl Process {
             .arg("run")
             .arg("--config")
             .arg(config)
+            .arg("--until-input-ends")
             // A node's settings come from its file alone, not from the environment of whoever runs the lab.
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("JACKLINE_")))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(err)
             // Ctrl-C is for the lab, which ends its nodes itself.

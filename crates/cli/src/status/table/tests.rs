@@ -35,6 +35,7 @@ fn attached() -> Value {
     );
     retained["suspected"] = json!(true);
     retained["sources"] = json!([]);
+    retained["node"] = json!({ "name": "cp-3", "ready": false, "leaving": false });
     retained["last_ready"] = json!("2026-11-24T01:58:00Z");
     json!({
         "version": "0.1.0", "node": "node-1", "pid": 4711, "started": "2026-11-23T01:00:00Z",
