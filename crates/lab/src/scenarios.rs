@@ -9,6 +9,7 @@ mod empty_list;
 mod fail_back;
 mod foreign_server;
 mod frozen;
+mod lost_writes;
 mod new_ca;
 mod overloaded;
 mod registration_single;
@@ -19,13 +20,14 @@ mod slander;
 use crate::scenario::Scenario;
 
 /// In the order of the run. The first is the default.
-pub(crate) static ALL: [&Scenario; 15] = [
+pub(crate) static ALL: [&Scenario; 16] = [
     &alternating_outage::SCENARIO,
     &rolling_upgrade::SCENARIO,
     &blackhole::SCENARIO,
     &frozen::SCENARIO,
     &overloaded::SCENARIO,
     &shared_cause::SCENARIO,
+    &lost_writes::SCENARIO,
     &slander::SCENARIO,
     &registration_single::SCENARIO,
     &all_replaced::SCENARIO,

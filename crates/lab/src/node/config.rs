@@ -139,6 +139,7 @@ mod tests {
             kube_proxy_key: folder.join("proxy.key"),
             kubelet_kubeconfig: folder.join("kubelet.kubeconfig"),
             kube_proxy_kubeconfig: folder.join("proxy.kubeconfig"),
+            k3s_controller_kubeconfig: folder.join("controller.kubeconfig"),
             node_token: folder.join("node-token"),
             bearer_token: folder.join("token"),
         };

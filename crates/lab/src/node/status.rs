@@ -47,6 +47,8 @@ pub(crate) struct Endpoint {
     #[serde(default)]
     pub(crate) reason: String,
     #[serde(default)]
+    pub(crate) avoided: bool,
+    #[serde(default)]
     pub(crate) sessions: u64,
 }
 
