@@ -233,6 +233,13 @@ impl Server {
         }
     }
 
+    /// It takes no more connections and goes on with those that it has, as one does that has begun to stop; it does not stop.
+    pub fn close_listener(&self) {
+        if let Some(process) = self.process() {
+            process.links.close_listener();
+        }
+    }
+
     /// Freezes it as SIGSTOP does: its kernel accepts and acknowledges, and nobody answers. Its lease runs out.
     pub fn freeze(&self) {
         self.shut(|shut| shut.frozen = true);

@@ -190,7 +190,10 @@ mod tests {
     fn ready_and_the_deletion_timestamp_are_told() {
         let with = |condition: &str, deleted: &str| {
             let text = NODE
-                .replace(r#""status":{"#, &format!(r#""status":{{"conditions":[{condition}],"#))
+                .replace(
+                    r#""status":{"#,
+                    &format!(r#""status":{{"conditions":[{condition}],"#),
+                )
                 .replace(r#""name":"cp-1","#, &format!(r#""name":"cp-1",{deleted}"#));
             let node = Node::read(text.as_bytes()).expect("a node").into_listing();
             (node.ready, node.leaving)

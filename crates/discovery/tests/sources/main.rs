@@ -1,6 +1,7 @@
 //! Every source against servers in this process: the good paths, every kind of bad input, and every order of failures.
 
 mod bad_input;
+mod debian;
 mod dns;
 mod dnsmasq;
 mod drain;
