@@ -1,8 +1,15 @@
 //! `jackline lab` is killed: its nodes end with it, for their standard input does.
 
 use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::timeout;
 
 use crate::program::{jackline, until};
+
+/// A node takes a second to end.
+const SOON: Duration = Duration::from_secs(45);
 
 /// The children of a process that run; one that has ended and waits for its parent does not.
 fn children(of: u32) -> Vec<u32> {
@@ -40,8 +47,14 @@ async fn its_nodes_end_with_it() {
     })
     .await;
     lab.kill().await.expect("killed");
-    until("its nodes end", || async {
-        nodes.iter().all(|node| parent(*node).is_none()).then_some(())
-    })
-    .await;
+    let ended = || async { nodes.iter().all(|node| parent(*node).is_none()).then_some(()) };
+    if timeout(SOON, until("its nodes end", ended)).await.is_err() {
+        for node in nodes
+            .iter()
+            .filter_map(|node| Pid::from_raw(i32::try_from(*node).ok()?))
+        {
+            let _ = kill_process(node, Signal::KILL);
+        }
+        panic!("its nodes went on");
+    }
 }

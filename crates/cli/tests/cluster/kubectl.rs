@@ -1,4 +1,4 @@
-//! The real kubectl through the real jackline: with a client certificate and with a token. Every version since Debian 11's
+//! The real kubectl through the real jackline: with a client certificate and with a token. Every version since Debian 12's
 //! 1.20 will do.
 
 use std::net::SocketAddr;
