@@ -61,6 +61,8 @@ fn input_ends() -> io::Result<oneshot::Receiver<()>> {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         let _ = sender.send(());
     };
-    thread::Builder::new().name("jackline-input".to_owned()).spawn(read)?;
+    thread::Builder::new()
+        .name("jackline-input".to_owned())
+        .spawn(read)?;
     Ok(ended)
 }

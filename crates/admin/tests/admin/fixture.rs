@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use jackline_admin::status::StateFileStatus;
 use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
 use jackline_core::{
-    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, NodeView, Snapshot,
-    SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
+    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, NodeView,
+    Snapshot, SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
 };
 
 /// 2026-11-24T08:00:00Z.
