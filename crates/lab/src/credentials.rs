@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::pki::{Authority, Issued};
-use crate::plane::{Cluster, PlaneError, hexadecimal};
+use crate::plane::{PlaneError, hexadecimal};
 
 /// Where the files of one node are. All are the owner's only (0600), in a folder that goes with the control plane.
 #[derive(Clone, Debug)]
@@ -44,7 +43,12 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    pub(crate) fn create(authority: &Authority, cluster: &Arc<Cluster>) -> Result<Self, PlaneError> {
+    /// With the password of every node for the supervisor, and the token of every node's ServiceAccount.
+    pub(crate) fn create(
+        authority: &Authority,
+        node_password: &str,
+        bearer_token: &str,
+    ) -> Result<Self, PlaneError> {
         let builder = tempfile::Builder::new().prefix("jackline-lab-").tempdir();
         let directory = builder.map_err(|source| PlaneError::File {
             path: std::env::temp_dir(),
@@ -54,8 +58,8 @@ impl Folder {
         Ok(Self {
             directory,
             authority: authority.clone(),
-            node_token: format!("K10{hash}::node:{}", cluster.node_password),
-            bearer_token: cluster.bearer_token.clone(),
+            node_token: format!("K10{hash}::node:{node_password}"),
+            bearer_token: bearer_token.to_owned(),
         })
     }
 

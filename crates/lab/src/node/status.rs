@@ -45,6 +45,8 @@ pub(crate) struct Endpoint {
     pub(crate) standing: String,
     pub(crate) health: String,
     #[serde(default)]
+    pub(crate) administration: String,
+    #[serde(default)]
     pub(crate) reason: String,
     #[serde(default)]
     pub(crate) sessions: u64,
@@ -54,6 +56,10 @@ pub(crate) struct Endpoint {
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) mode: String,
     #[serde(default)]
     pub(crate) error: Option<String>,
 }
@@ -75,6 +81,11 @@ pub(crate) struct StateFile {
 impl Status {
     pub(crate) fn attached(&self) -> bool {
         self.state == "attached"
+    }
+
+    /// The source of this kind; where there are several, the first.
+    pub(crate) fn source(&self, kind: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.kind == kind)
     }
 
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Option<&Endpoint> {
