@@ -129,7 +129,13 @@ impl StatusReader {
     /// # Errors
     /// When nobody answers at the socket, or something else than a status.
     pub(crate) async fn read(&mut self) -> anyhow::Result<Status> {
-        let result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        let kept = self.sender.is_some();
+        let mut result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        if kept && matches!(result, Ok(Err(_))) {
+            // A kept connection may be closed at any time: that is no silence.
+            self.sender = None;
+            result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        }
         match result {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => {

@@ -113,7 +113,8 @@ impl Apiserver {
         Ok(())
     }
 
-    /// Takes it away; when the signal was sent. What is told to end has ended when this returns.
+    /// Takes it away; when the signal was sent. What is told to end has ended when this returns: an apiserver with open watches
+    /// takes a minute for that, and gets the patience of a service manager, 20 s, until it is killed.
     ///
     /// # Errors
     /// When it does not run, or does not go.
