@@ -167,6 +167,7 @@ async fn drain(stage: &mut RealStage, drained: SocketAddr) -> anyhow::Result<()>
     let left = stage.wait_left_lists(C, LISTED_WITHIN).await.is_some();
     stage.bring_back(C).await?;
     let returned = stage
+        .cluster
         .wait_lists(LISTED_WITHIN, |told| told.contains(&c))
         .await
         .is_some();

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use hyper::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,6 +30,9 @@ const SERVERS: [&str; 3] = ["cp-a", "cp-b", "cp-c"];
 
 /// An administrator waits this long for an answer.
 const ADMINISTRATOR_WAITS: Duration = Duration::from_secs(10);
+
+/// Lists are looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Nothing here asks a supervisor.
 const NO_PASSWORD: &str = "none";
@@ -102,6 +106,25 @@ impl Cluster {
     /// When they cannot be written.
     pub(super) fn credentials(&self, token: &str) -> anyhow::Result<Folder> {
         Ok(Folder::create(&self.authority, NO_PASSWORD, token)?)
+    }
+
+    /// What every server that is up tells satisfies this.
+    pub(super) async fn wait_lists(
+        &self,
+        limit: Duration,
+        holds: impl Fn(&[String]) -> bool,
+    ) -> Option<Duration> {
+        let began = Instant::now();
+        while began.elapsed() < limit {
+            let up = self.servers.iter().filter(|server| server.is_up());
+            let told = join_all(up.map(|server| server.told())).await;
+            let all = |told: &anyhow::Result<Vec<String>>| told.as_ref().is_ok_and(|told| holds(told));
+            if !told.is_empty() && told.iter().all(all) {
+                return Some(began.elapsed());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
     }
 
     /// The API of some server that is up, for the administrator.

@@ -26,8 +26,8 @@ use crate::verdict::{Check, NodeLog, Outcome, Recovery, Requests, counted, milli
 /// The port of every node's listener.
 const LISTEN_PORT: u16 = 6440;
 
-/// The list is looked at this often.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A server that is ready is on every list within this: they are made anew each 10 s.
+const LISTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where a play on real apiservers happens.
 pub(super) struct RealStage {
@@ -62,6 +62,9 @@ impl RealStage {
             server.start()?;
         }
         try_join_all(cluster.servers.iter().map(|server| server.wait_ready())).await?;
+        let all = cluster.servers.len();
+        let listed = cluster.wait_lists(LISTED_WITHIN, |told| told.len() == all).await;
+        anyhow::ensure!(listed.is_some(), "the servers do not list each other");
         let manifest = manifest(&setting.engine).await?;
         cluster.apply(&manifest, |kind| kind == "ServiceAccount").await?;
         if play.granted {
@@ -145,26 +148,7 @@ impl RealStage {
     /// No server that is up tells this one any more; how long that took. `None`: not within the limit.
     pub(super) async fn wait_left_lists(&self, server: usize, limit: Duration) -> Option<Duration> {
         let ip = self.address(server).ip().to_string();
-        self.wait_lists(limit, |told| !told.contains(&ip)).await
-    }
-
-    /// What every server that is up tells satisfies this.
-    pub(super) async fn wait_lists(
-        &self,
-        limit: Duration,
-        holds: impl Fn(&[String]) -> bool,
-    ) -> Option<Duration> {
-        let began = Instant::now();
-        while began.elapsed() < limit {
-            let up = self.cluster.servers.iter().filter(|server| server.is_up());
-            let told = join_all(up.map(|server| server.told())).await;
-            let all = |told: &anyhow::Result<Vec<String>>| told.as_ref().is_ok_and(|told| holds(told));
-            if !told.is_empty() && told.iter().all(all) {
-                return Some(began.elapsed());
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        None
+        self.cluster.wait_lists(limit, |told| !told.contains(&ip)).await
     }
 
     /// The status of every node satisfies this. How long each took; `None`: one that did not within the limit.
