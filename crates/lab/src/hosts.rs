@@ -61,12 +61,13 @@ pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
     )
 }
 
-/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run.
+/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run and those on
+/// real apiservers.
 #[must_use]
 pub fn chosen(names: &[String]) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match names {
-        [name] if name == "short" => owned(&plays::SHORT),
+        [name] if name == "short" => [owned(&plays::SHORT), owned(&plays::NEED_APISERVERS)].concat(),
         [] => owned(&plays::names_of_all()),
         [name] if name == "all" => owned(&plays::names_of_all()),
         names => names.to_vec(),

@@ -36,18 +36,10 @@ pub(super) static ALL: [&dyn Playable; 13] = [
     &real::REMOVED,
 ];
 
-/// Those of a quick run: one that the node must find out by itself, one that its kernel tells it, and all on real
-/// apiservers for whoever has them.
-pub(super) const SHORT: [&str; 6] = [
-    dropped::FROM_SERVER.name,
-    link_down::SCENARIO.name,
-    real::ALTERNATING.name,
-    real::ANONYMOUS_ALLOWED.name,
-    real::ANONYMOUS_REFUSED.name,
-    real::REMOVED.name,
-];
+/// Those of a quick run: one that the node must find out by itself, and one that its kernel tells it.
+pub(super) const SHORT: [&str; 2] = [dropped::FROM_SERVER.name, link_down::SCENARIO.name];
 
-/// Those that need real apiservers.
+/// Those that need real apiservers. Whoever has them wants them played in a quick run too.
 pub(super) const NEED_APISERVERS: [&str; 4] = [
     real::ALTERNATING.name,
     real::ANONYMOUS_ALLOWED.name,

@@ -48,6 +48,9 @@ const CHANGED_WITHIN: Duration = Duration::from_millis(1_200);
 /// One that is frozen answers nothing and refuses nothing: only probes that time out tell, and two of them.
 const FROZEN_FOUND_WITHIN: Duration = Duration::from_secs(15);
 
+/// Failed requests that are told one by one.
+const TOLD_MAX: usize = 5;
+
 /// What was found out in all rounds.
 #[derive(Default)]
 struct Findings {
@@ -279,30 +282,43 @@ fn check_none_failed(stage: &mut RealStage, findings: &Findings) {
         .flat_map(|caller| caller.book.calls())
         .collect();
     let served = |call: &&Call| {
-        let spans = &findings.served;
-        spans
-            .iter()
-            .any(|(from, to)| call.began >= *from && call.ended <= *to)
+        let mut spans = findings.served.iter();
+        spans.any(|(from, to)| call.began >= *from && call.ended <= *to)
     };
     let cut = |call: &Call| {
-        findings
-            .stops
-            .iter()
-            .any(|stop| call.began <= *stop && *stop <= call.ended)
+        let mut stops = findings.stops.iter();
+        stops.any(|stop| call.began <= *stop && *stop <= call.ended)
     };
     let judged: Vec<&Call> = calls.iter().filter(served).collect();
-    let lost: Vec<&&Call> = judged.iter().filter(|call| call.failure.is_some()).collect();
-    let failed: Vec<&&&Call> = lost.iter().filter(|call| !cut(call)).collect();
+    let lost = judged.iter().filter(|call| call.failure.is_some());
+    let (cut, failed): (Vec<&Call>, Vec<&Call>) = lost.copied().partition(|call| cut(call));
     stage.requests.sent = calls.len() as u64;
     stage.requests.failed = failed.len() as u64;
-    stage.requests.in_flight_on_killed = (lost.len() - failed.len()) as u64;
-    let first = failed
-        .first()
-        .and_then(|call| call.failure.clone())
-        .unwrap_or_default();
+    stage.requests.in_flight_on_killed = cut.len() as u64;
+    let told: Vec<String> = failed
+        .iter()
+        .take(TOLD_MAX)
+        .map(|call| told(call, &findings.stops))
+        .collect();
     stage.check(
         "no request fails while some server is ready",
         failed.is_empty() && !judged.is_empty(),
-        format!("{} of {} failed {first}", failed.len(), judged.len()),
+        format!("{} of {} failed {}", failed.len(), judged.len(), told.join("; ")),
     );
+}
+
+/// When a request was begun, after what, and why it failed.
+fn told(call: &Call, stops: &[Instant]) -> String {
+    let mut before = stops.iter().enumerate().filter(|(_, stop)| **stop <= call.began);
+    let after = before
+        .next_back()
+        .map_or("before any stop".to_owned(), |(number, stop)| {
+            let after = seconds(millis(call.began.saturating_duration_since(*stop)));
+            format!("{after} after stop {}", number + 1)
+        });
+    let why = call.failure.as_deref().unwrap_or_default();
+    format!(
+        "{after}, over {}: {why}",
+        seconds(millis(call.ended.saturating_duration_since(call.began)))
+    )
 }
