@@ -8,6 +8,7 @@ use anyhow::Context;
 use rustix::process::Signal;
 use tokio::process::Command;
 use tokio::time::{interval, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Api;
 use super::cluster::PORT;
@@ -61,6 +62,8 @@ pub(super) struct Apiserver {
     /// Asked from its own host: what links do is no matter.
     api: Api,
     process: Option<Process>,
+    /// It was told to end, and finishes its requests.
+    leaving: Option<AbortOnDropHandle<Option<i32>>>,
     frozen: bool,
 }
 
@@ -73,6 +76,7 @@ impl Apiserver {
             launch,
             api,
             process: None,
+            leaving: None,
             frozen: false,
         }
     }
@@ -95,17 +99,20 @@ impl Apiserver {
         &self.api
     }
 
-    /// Starts it, or lets it go on where it was frozen.
+    /// Starts it as soon as an earlier one has gone, or lets it go on where it was frozen.
     ///
     /// # Errors
     /// When the program cannot be run.
-    pub(super) fn start(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         if let Some(process) = self.process.as_ref().filter(|_| self.frozen) {
             process.signal(Signal::CONT)?;
             self.frozen = false;
             return Ok(());
         }
         anyhow::ensure!(self.process.is_none(), "{} runs already", self.name);
+        if let Some(leaving) = self.leaving.take() {
+            leaving.await.context("waiting for an apiserver's end")?;
+        }
         let mut command = Command::new(&self.launch.program);
         command.args(&self.launch.arguments);
         let process = Process::spawn(command, &self.launch.log, &self.place)?;
@@ -113,11 +120,11 @@ impl Apiserver {
         Ok(())
     }
 
-    /// Takes it away; when the signal was sent. What is told to end has ended when this returns: an apiserver with open watches
-    /// takes a minute for that, and gets the patience of a service manager, 20 s, until it is killed.
+    /// Takes it away; when the signal was sent. One that is told to end may still be finishing its requests when this returns:
+    /// with open watches it takes a minute for that, and gets the patience of a service manager, 20 s, until it is killed.
     ///
     /// # Errors
-    /// When it does not run, or does not go.
+    /// When it does not run.
     pub(super) async fn stop(&mut self, way: Way) -> anyhow::Result<Instant> {
         anyhow::ensure!(self.is_up(), "{} does not run", self.name);
         let process = self.process.take().context("no process")?;
@@ -125,7 +132,8 @@ impl Apiserver {
         match way {
             Way::Kill => process.kill().await,
             Way::Terminate => {
-                process.terminate().await;
+                let leaving = tokio::spawn(process.terminate());
+                self.leaving = Some(AbortOnDropHandle::new(leaving));
             }
             Way::Freeze => {
                 process.signal(Signal::STOP)?;

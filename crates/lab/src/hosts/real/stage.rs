@@ -59,7 +59,7 @@ impl RealStage {
         let names: Vec<&str> = play.agents.iter().map(|(name, _)| *name).collect();
         let mut cluster = Cluster::raise(assets, play.anonymous, &names)?;
         for server in &mut cluster.servers {
-            server.start()?;
+            server.start().await?;
         }
         try_join_all(cluster.servers.iter().map(|server| server.wait_ready())).await?;
         let all = cluster.servers.len();
@@ -135,9 +135,9 @@ impl RealStage {
 
     /// Starts a server, or lets it go on; when its `/readyz` said ok.
     pub(super) async fn bring_back(&mut self, server: usize) -> anyhow::Result<Instant> {
-        let began = Instant::now();
         let one = &mut self.cluster.servers[server];
-        one.start()?;
+        one.start().await?;
+        let began = Instant::now();
         let ready = one.wait_ready().await?;
         let name = one.name().to_owned();
         let took = seconds(millis(ready.saturating_duration_since(began)));
