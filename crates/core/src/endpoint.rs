@@ -254,6 +254,11 @@ impl Endpoint {
         self.judgement.health == Health::Ready && self.serves_api()
     }
 
+    /// H4: it answers well, and is not yet trusted because it flapped.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.judgement.good > 0 && self.judgement.health == Health::Unreachable && self.serves_api()
+    }
+
     pub(crate) fn is_suspected(&self) -> bool {
         self.judgement
             .suspicion

@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::locked::lock;
 use crate::place::Place;
-use crate::{Authority, ControlPlane, Credentials};
+use crate::{Authority, ControlPlane, Credentials, Issued};
 use ledger::Ledger;
 use transport::{Failure, Transport};
 
@@ -105,6 +105,24 @@ impl Identity {
             token: Some(token.trim().to_owned()),
             roots: Mutex::new(Arc::new(roots)),
         })
+    }
+
+    /// A client certificate that an authority issued, for that authority's servers.
+    ///
+    /// # Errors
+    /// When the certificate or the key is of no use.
+    pub(crate) fn issued(authority: &Authority, issued: &Issued) -> anyhow::Result<Self> {
+        let certificate = CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes())
+            .context("reading a client certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).context("reading a client key")?;
+        let identity = Self {
+            certificate: vec![certificate],
+            key,
+            token: None,
+            roots: Mutex::new(Arc::new(RootCertStore::empty())),
+        };
+        identity.trust(&[authority])?;
+        Ok(identity)
     }
 
     /// From now on new connections trust these authorities.

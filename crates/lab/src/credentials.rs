@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::pki::{Authority, Issued};
-use crate::plane::{Cluster, PlaneError, hexadecimal};
+use crate::plane::{PlaneError, hexadecimal};
 
 /// Where the files of one node are. All are the owner's only (0600), in a folder that goes with the control plane.
 #[derive(Clone, Debug)]
@@ -47,7 +46,12 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    pub(crate) fn create(authority: &Authority, cluster: &Arc<Cluster>) -> Result<Self, PlaneError> {
+    /// With the password of every node for the supervisor, and the token of an administrator.
+    pub(crate) fn create(
+        authority: &Authority,
+        node_password: &str,
+        admin_token: &str,
+    ) -> Result<Self, PlaneError> {
         let builder = tempfile::Builder::new().prefix("jackline-lab-").tempdir();
         let directory = builder.map_err(|source| PlaneError::File {
             path: std::env::temp_dir(),
@@ -57,8 +61,8 @@ impl Folder {
         Ok(Self {
             directory,
             authority: authority.clone(),
-            node_token: format!("K10{hash}::node:{}", cluster.node_password),
-            admin_token: cluster.admin_token.clone(),
+            node_token: format!("K10{hash}::node:{node_password}"),
+            admin_token: admin_token.to_owned(),
         })
     }
 

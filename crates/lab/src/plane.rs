@@ -142,7 +142,7 @@ impl ControlPlane {
         for server in &servers {
             server.introduce(&servers);
         }
-        let folder = Folder::create(&authority, &cluster)?;
+        let folder = Folder::create(&authority, &cluster.node_password, &cluster.admin_token)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 servers,

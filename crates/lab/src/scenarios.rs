@@ -17,10 +17,10 @@ mod rolling_upgrade;
 mod shared_cause;
 mod slander;
 
-use crate::scenario::Scenario;
+use crate::runner::Playable;
 
 /// In the order of the run. The first is the default.
-pub(crate) static ALL: [&Scenario; 16] = [
+pub(crate) static ALL: [&dyn Playable; 16] = [
     &alternating_outage::SCENARIO,
     &rolling_upgrade::SCENARIO,
     &blackhole::SCENARIO,
