@@ -310,7 +310,8 @@ impl Policy {
             .collect();
         for address in waiting {
             if self.may_rise(address) {
-                let reason = good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
+                let reason =
+                    good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
                 self.judge(address, Evidence::Ready, true, reason, actions);
             }
         }

@@ -91,7 +91,10 @@ impl Policy {
                 format!("no route to any of {known} endpoints")
             }
             NodeState::Isolated => {
-                format!("none of {known} endpoints answers as {}", self.settings.service.server())
+                format!(
+                    "none of {known} endpoints answers as {}",
+                    self.settings.service.server()
+                )
             }
         };
         if let Some((fault, _)) = self.node.local_fault {

@@ -72,7 +72,9 @@ fn sessions_of_a_supervisor_that_is_dead_and_silent_are_freed_all_the_same() {
     }
     let closes = world.closes();
     assert!(
-        closes.iter().any(|close| matches!(close.which, Which::SilentFor(_))),
+        closes
+            .iter()
+            .any(|close| matches!(close.which, Which::SilentFor(_))),
         "D4: {closes:?}"
     );
 }
@@ -94,9 +96,8 @@ fn new_sessions_leave_a_supervisor_that_is_not_ready() {
 #[test]
 fn what_a_sibling_has_given_up_is_retained_and_given_up_in_the_end() {
     let mut world = World::attached_with(1, supervisors());
-    let report = |number: u64, list: &[std::net::SocketAddr]| {
-        reported(SIBLING, RefreshId(1_000_000 + number), list)
-    };
+    let report =
+        |number: u64, list: &[std::net::SocketAddr]| reported(SIBLING, RefreshId(1_000_000 + number), list);
     world.sources.insert(SIBLING, Answers::Never);
     world.sources.insert(KUBERNETES, Answers::Never);
     world.set(at(9), Server::Refuses);
