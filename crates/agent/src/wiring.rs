@@ -1,4 +1,8 @@
 //! What the other crates are told, made from the configuration. Pure: nothing is opened here.
+//!
+//! [`plan`] puts together what each service is made from.
+
+pub(crate) mod plan;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -6,15 +10,12 @@ use std::path::Path;
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
     Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
-    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, SupervisorList,
+    TokenOrigin,
 };
-use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
 
-use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
-
-/// Threads that carry sessions.
-const DATA_THREADS: usize = 2;
+use crate::config::{Config, Distribution, Etcd, MemberUrl, ServerUrl, Supervisor};
 
 /// The sources in the order of their numbers, with their names.
 pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::Config) {
@@ -57,25 +58,42 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         ));
     }
     all.extend(config.import.iter().map(|file| import(file)));
+    (specs(&all), discovery(all))
+}
+
+/// What the core is told of sources.
+fn specs(sources: &[(String, SourceConfig)]) -> Vec<SourceSpec> {
     let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
         name: name.clone(),
         kind: source.kind(),
     };
-    let specs = all.iter().map(spec).collect();
-    (
-        specs,
-        jackline_discovery::Config {
-            sources: all.into_iter().map(|(_, source)| source).collect(),
-        },
-    )
+    sources.iter().map(spec).collect()
+}
+
+/// The sources themselves, in the same order.
+fn discovery(sources: Vec<(String, SourceConfig)>) -> jackline_discovery::Config {
+    jackline_discovery::Config {
+        sources: sources.into_iter().map(|(_, source)| source).collect(),
+    }
+}
+
+/// The configuration has checked it; discovery's own reading is the same but for the port that none is given.
+fn address(url: &ServerUrl) -> Option<RegistrationAddress> {
+    url.to_string().parse().ok()
+}
+
+fn members(urls: &[MemberUrl]) -> Vec<RegistrationAddress> {
+    urls.iter().filter_map(|url| address(&url.0)).collect()
+}
+
+fn name_servers(config: &Config) -> Vec<SocketAddr> {
+    config.dns_servers.iter().map(|server| server.0).collect()
 }
 
 fn registration(config: &Config) -> RegistrationConfig {
-    // The configuration has checked them; discovery's own reading is the same but for the port that none is given.
-    let address = |url: &crate::config::ServerUrl| url.to_string().parse::<RegistrationAddress>().ok();
     RegistrationConfig {
         servers: config.servers.iter().filter_map(address).collect(),
-        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        dns_servers: name_servers(config),
         ..RegistrationConfig::default()
     }
 }
@@ -92,18 +110,18 @@ fn supervisor(supervisor: &Supervisor) -> SupervisorConfig {
         },
         token: inline.or_else(|| supervisor.token_file.clone().map(TokenOrigin::File)),
         port: supervisor.port,
+        list: SupervisorList::Apiservers,
     }
 }
 
 fn etcd(etcd: &Etcd, config: &Config) -> EtcdConfig {
-    let address = |url: &MemberUrl| url.0.to_string().parse::<RegistrationAddress>().ok();
     EtcdConfig {
-        endpoints: etcd.endpoints.iter().filter_map(address).collect(),
+        endpoints: members(&etcd.endpoints),
         ca_file: etcd.ca_file.clone(),
         client_certificate: etcd.client_certificate.clone(),
         client_key: etcd.client_key.clone(),
         prefix: etcd.prefix.clone(),
-        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        dns_servers: name_servers(config),
         ..EtcdConfig::default()
     }
 }
@@ -146,10 +164,7 @@ pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
 
 /// The node's own addresses, as far as they matter: its address, and those of the configured servers that are ours.
 fn local(config: &Config) -> Vec<IpAddr> {
-    let servers = config
-        .servers
-        .iter()
-        .filter_map(crate::config::ServerUrl::address);
+    let servers = config.servers.iter().filter_map(ServerUrl::address);
     let configured = config
         .endpoints
         .iter()
@@ -176,18 +191,6 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
         client_certificate: cluster.client_certificate.clone(),
         client_key: cluster.client_key.clone(),
         token_file: cluster.token_file.clone(),
-    }
-}
-
-/// What the data plane is told.
-pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
-    ProxyConfig {
-        listen: config.listen.clone(),
-        threads: DATA_THREADS,
-        hold: config.timing.hold,
-        sessions_max: None,
-        allow_loopback: config.allow_loopback_upstreams,
-        seed,
     }
 }
 
