@@ -196,11 +196,13 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
-    use jackline_core::SourceKind;
-    use jackline_discovery::SourceConfig;
+    use jackline_core::{Policy, Service, SourceKind, Timestamp};
+    use jackline_discovery::{SourceConfig, SupervisorList};
 
+    use super::plan::{Plan, Siblings};
     use super::{settings, sources, trust};
     use crate::config::{Config, Environment, Flags, load};
 
@@ -272,6 +274,54 @@ mod tests {
         let config = config(&[("JACKLINE_SERVERS", "https://10.0.0.1")]);
         let names: Vec<String> = sources(&config).0.into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, ["registration"]);
+    }
+
+    #[test]
+    fn each_service_has_sources_a_folder_and_a_name_of_its_own() {
+        let config = config(&[
+            ("JACKLINE_SERVERS", "https://10.0.0.1, srv://_k8s._tcp.example"),
+            ("JACKLINE_SUPERVISOR_TOKEN", "hunter2"),
+            ("JACKLINE_SERVICES_ETCD_CA_FILE", "/etcd-ca.crt"),
+            ("JACKLINE_SERVICES_SUPERVISOR_PORT", "9346"),
+            ("JACKLINE_STATE_DIR", "/state"),
+            ("JACKLINE_TIMING_GRACE", "20s"),
+        ]);
+        let nothing = Policy::new(settings(&config, Vec::new()), 1, Timestamp::ZERO).snapshot();
+        let api: Siblings = Arc::new(move || Arc::clone(&nothing));
+        let plans = Plan::further(&config, &api, 7);
+        let told: Vec<(Service, Vec<&str>, &Path)> = plans
+            .iter()
+            .map(|plan| {
+                let names = plan.settings.sources.iter().map(|spec| spec.name.as_str());
+                (plan.service, names.collect(), plan.state_dir.as_path())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    Service::Etcd,
+                    vec!["registration", "members", "supervisor"],
+                    Path::new("/state/services/etcd")
+                ),
+                (
+                    Service::Supervisor,
+                    vec!["registration", "api"],
+                    Path::new("/state/services/supervisor")
+                ),
+            ]
+        );
+        assert_eq!(plans[0].settings.unwitnessed_grace.as_secs(), 20);
+        assert_eq!(plans[0].trust.ca_file.as_deref(), Some(Path::new("/etcd-ca.crt")));
+        let SourceConfig::Supervisor(info) = &plans[0].sources.sources[2] else {
+            panic!("not the supervisors")
+        };
+        assert_eq!((info.port, info.list), (Some(6443), SupervisorList::Members));
+        let SourceConfig::Registration(joined) = &plans[1].sources.sources[0] else {
+            panic!("not the registration address")
+        };
+        let joined: Vec<String> = joined.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(joined, ["10.0.0.1:9346"], "records tell the API's ports");
     }
 
     #[test]
