@@ -22,5 +22,7 @@ mod property;
 mod recovery;
 #[path = "core/selection.rs"]
 mod selection;
+#[path = "core/services.rs"]
+mod services;
 #[path = "core/world.rs"]
 mod world;

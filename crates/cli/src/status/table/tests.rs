@@ -73,6 +73,22 @@ fn attached_with_a_retained_endpoint_and_a_failing_source() {
 }
 
 #[test]
+fn a_service_besides_the_api_has_a_heading_of_its_own() {
+    let mut status = attached();
+    let mut etcd = attached();
+    let mut member = endpoint("10.0.0.1:2379", "listed", "ready", "health: 200");
+    member["depth"] = json!("health");
+    member["sources"] = json!(["members"]);
+    etcd["name"] = json!("etcd");
+    etcd["listen"] = json!([]);
+    etcd["warnings"] = json!(["127.0.0.1:2379 is taken by another process; it is tried again every 10 s"]);
+    etcd["endpoints"] = json!([member]);
+    etcd["sources"] = json!([source("members", "good", Value::Null)]);
+    status["services"] = json!([etcd]);
+    insta::assert_snapshot!(page(status));
+}
+
+#[test]
 fn isolated_says_what_is_being_done_and_shows_archived_endpoints_too() {
     let mut status = attached();
     status["state"] = json!("isolated");
