@@ -11,6 +11,7 @@ use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
+use crate::local_fault::{LocalFault, ProxyFailure};
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -62,8 +63,9 @@ impl Policy {
         };
         let judgement = &mut endpoint.judgement;
         judgement.depth = Some(finding.depth);
-        judgement.unroutable = false;
         if let Some(connect) = finding.connect {
+            // A kept connection proves no way for new ones.
+            judgement.blocked = None;
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
         if finding.depth == Depth::Readyz {
@@ -118,13 +120,25 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
-        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
-        if let Some(endpoint) = self.endpoints.get_mut(&address) {
-            endpoint.judgement.unroutable &= ours;
+        let hearsay = self.hearsay(address, &failure);
+        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted) && hearsay.is_none();
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| !ours) {
+            endpoint.judgement.blocked = None;
+        }
+        if let Some((evidence, words)) = hearsay {
+            self.take_bad_end(address, outstanding, evidence, words, actions);
+            self.plan_after_probe(address);
+            return;
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
-            ProbeFailure::Local { fault } => self.take_endpoint_fault(address, fault, actions),
+            ProbeFailure::Local { fault } => {
+                if matches!(fault, LocalFault::Proxy(fault) if fault.how.may_be_the_servers()) {
+                    self.suspect(address, Weight::Strong);
+                    self.call_witnesses(address);
+                }
+                self.take_endpoint_fault(address, fault, actions);
+            }
             ProbeFailure::Aborted => {}
             ProbeFailure::Untrusted { cause, detail } => {
                 self.take_doubt(address, outstanding, cause, detail, actions)
@@ -151,6 +165,22 @@ impl Policy {
             }
         }
         self.plan_after_probe(address);
+    }
+
+    /// H5: what a CONNECT proxy says of a server, in words or by silence. It counts only against a witness: a proxy that
+    /// fails all servers alike fails by itself.
+    fn hearsay(&self, address: SocketAddr, failure: &ProbeFailure) -> Option<(Evidence, String)> {
+        let ProbeFailure::Local {
+            fault: LocalFault::Proxy(fault),
+        } = failure
+        else {
+            return None;
+        };
+        let evidence = match fault.how {
+            ProxyFailure::Silent => Evidence::TimedOut,
+            _ => Evidence::Refused,
+        };
+        (fault.how.may_be_the_servers() && self.has_witness(address)).then(|| (evidence, fault.to_string()))
     }
 
     fn take_bad_end(

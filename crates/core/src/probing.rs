@@ -85,8 +85,11 @@ impl Policy {
     fn pause_after_probe(&self, endpoint: &Endpoint) -> Option<Pause> {
         let (judgement, probing) = (&endpoint.judgement, &endpoint.probing);
         let isolated = self.node_state() == NodeState::Isolated;
-        if self.node.local_fault.is_some_and(|(_, seen)| seen == self.now) {
-            // H3: this machine failed, not the endpoint; it is asked again soon.
+        let attached = self.node_state() == NodeState::Attached;
+        let ours = self.node.local_fault.is_some_and(|(_, seen)| seen == self.now);
+        if ours && !(attached && judgement.blocked.is_some()) {
+            // H3: this machine failed, not the endpoint; it is asked again soon. A way that is closed for good while others
+            // are open (no IPv6 here, say) is looked at at the usual pace.
             return Some(Pause::About(LOCAL_FAULT_PAUSE));
         }
         if probing.fresh_wanted {

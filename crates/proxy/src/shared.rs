@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) bytes: Box<[Bytes]>,
     sink: Sink,
     started: Instant,
-    local_faults: [Pace; 4],
+    local_faults: [Pace; 5],
     over_limit: Pace,
 }
 
@@ -129,6 +129,7 @@ impl Shared {
             LocalFault::Ports => &self.local_faults[1],
             LocalFault::NoRoute => &self.local_faults[2],
             LocalFault::Memory => &self.local_faults[3],
+            LocalFault::Proxy(_) => &self.local_faults[4],
         };
         if pace.admit(self.now(), LOCAL_FAULT_GAP) {
             self.tell(Event::LocalFaultSeen { fault });
