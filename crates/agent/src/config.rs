@@ -27,6 +27,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jackline_way::WayConfig;
+
 use crate::profile::Found;
 use crate::profile::host::Host;
 use crate::profile::survey::{Ambiguous, survey};
@@ -72,6 +74,8 @@ pub struct Config {
     pub etcd: Option<Etcd>,
     /// The Kubernetes API as a source.
     pub kubernetes: Kubernetes,
+    /// How servers are reached.
+    pub way: WayConfig,
     /// State files of K3s's or RKE2's balancer, read-only.
     pub import: Vec<PathBuf>,
     /// How many nodes the cluster has, roughly.

@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, HostNames, ImportConfig, NodesConfig,
     RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
 use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
+use jackline_way::Ways;
 
 use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
 
@@ -17,7 +19,7 @@ use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
 const DATA_THREADS: usize = 2;
 
 /// The sources in the order of their numbers, with their names.
-pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::Config) {
+pub(crate) fn sources(config: &Config, ways: &Arc<Ways>) -> (Vec<SourceSpec>, jackline_discovery::Config) {
     let mut all: Vec<(String, SourceConfig)> = Vec::new();
     if !config.endpoints.is_empty() {
         all.push((
@@ -66,6 +68,7 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         specs,
         jackline_discovery::Config {
             sources: all.into_iter().map(|(_, source)| source).collect(),
+            ways: Arc::clone(ways),
         },
     )
 }
@@ -179,14 +182,23 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
     }
 }
 
+/// How names of hosts that are no servers are resolved.
+pub(crate) fn host_names(config: &Config) -> HostNames {
+    HostNames {
+        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        ..HostNames::default()
+    }
+}
+
 /// What the data plane is told.
-pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
+pub(crate) fn proxy(config: &Config, ways: &Arc<Ways>, seed: u64) -> ProxyConfig {
     ProxyConfig {
         listen: config.listen.clone(),
         threads: DATA_THREADS,
         hold: config.timing.hold,
         sessions_max: None,
         allow_loopback: config.allow_loopback_upstreams,
+        ways: Arc::clone(ways),
         seed,
     }
 }
@@ -194,6 +206,7 @@ pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use jackline_core::SourceKind;
     use jackline_discovery::SourceConfig;
@@ -229,7 +242,7 @@ mod tests {
             ("JACKLINE_ETCD_PREFIX", "/other"),
             ("JACKLINE_IMPORT", "/a.json,/b.json"),
         ]);
-        let (specs, discovery) = sources(&config);
+        let (specs, discovery) = sources(&config, &Arc::default());
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         assert_eq!(
             names,
@@ -267,7 +280,11 @@ mod tests {
     #[test]
     fn what_is_not_configured_is_no_source() {
         let config = config(&[("JACKLINE_SERVERS", "https://10.0.0.1")]);
-        let names: Vec<String> = sources(&config).0.into_iter().map(|spec| spec.name).collect();
+        let names: Vec<String> = sources(&config, &Arc::default())
+            .0
+            .into_iter()
+            .map(|spec| spec.name)
+            .collect();
         assert_eq!(names, ["registration"]);
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jackline_core::{Answer, Depth, Finding, ProbeFailure, StartProbe};
 use jackline_trust::{Credential, Trust};
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::fault::{Fault, Kind};
@@ -20,6 +21,7 @@ use crate::link::{Link, open_tls};
 pub(crate) struct Probe {
     start: StartProbe,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     kept: Arc<Kept>,
 }
 
@@ -32,8 +34,13 @@ struct Heard {
 }
 
 impl Probe {
-    pub(crate) fn new(start: StartProbe, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
-        Self { start, trust, kept }
+    pub(crate) fn new(start: StartProbe, trust: Arc<Trust>, ways: Arc<Ways>, kept: Arc<Kept>) -> Self {
+        Self {
+            start,
+            trust,
+            ways,
+            kept,
+        }
     }
 
     /// Runs the probe to its end, which its limits bound: a kept connection and two new ones at the most, an exchange or two on each.
@@ -56,7 +63,13 @@ impl Probe {
     /// All that can be tested without a CA.
     async fn shake_hands(&self, began: Instant) -> Result<Finding, ProbeFailure> {
         let StartProbe { endpoint, limits, .. } = &self.start;
-        let opened = open_tls(*endpoint, limits, &self.trust, self.trust.unverified_tls()).await;
+        let opened = open_tls(
+            *endpoint,
+            limits,
+            (&self.trust, &self.ways),
+            self.trust.unverified_tls(),
+        )
+        .await;
         let (_closed_at_once, connect) = opened.map_err(|fault| fault.failure)?;
         Ok(Finding {
             depth: Depth::Tls,
@@ -131,7 +144,7 @@ impl Probe {
     /// Asks over a new connection.
     async fn hear_new(&self, present: bool, credential: Option<&Credential>) -> Result<Heard, Fault> {
         let StartProbe { endpoint, limits, .. } = &self.start;
-        let (mut link, connect) = Link::open(*endpoint, limits, &self.trust, present).await?;
+        let (mut link, connect) = Link::open(*endpoint, limits, (&self.trust, &self.ways), present).await?;
         let authorization = credential.and_then(Credential::authorization);
         let reply = link.ask(limits.http, authorization).await?;
         link.authenticated = credential.is_some();

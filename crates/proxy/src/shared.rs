@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackline_core::{DialFailure, Event, LocalFault, Sink, Snapshot};
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::bucket::Bucket;
@@ -30,6 +31,7 @@ const OVER_LIMIT_GAP: Duration = Duration::from_secs(10);
 pub(crate) struct Shared {
     pub(crate) snapshots: Arc<ArcSwap<Snapshot>>,
     pub(crate) loops: Loops,
+    pub(crate) ways: Arc<Ways>,
     pub(crate) hold: Duration,
     pub(crate) sessions_max: usize,
     pub(crate) bucket: Bucket,
@@ -68,7 +70,7 @@ impl Shared {
     pub(crate) fn new(
         snapshots: Arc<ArcSwap<Snapshot>>,
         sink: Sink,
-        loops: Loops,
+        (loops, ways): (Loops, Arc<Ways>),
         hold: Duration,
         sessions_max: usize,
         threads: usize,
@@ -76,6 +78,7 @@ impl Shared {
         Self {
             snapshots,
             loops,
+            ways,
             hold,
             sessions_max,
             bucket: Bucket::full(),

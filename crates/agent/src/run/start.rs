@@ -12,6 +12,7 @@ use jackline_discovery::Discovery;
 use jackline_probe::{ProbeConfig, Prober};
 use jackline_proxy::DataPlane;
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use crate::files::{Disk, Files};
 use crate::journal::ring::{self, Outlet};
 use crate::journal::{Journal, Origin};
 use crate::own::Admission;
+use crate::proxy_names;
 use crate::queue::Queue;
 use crate::state;
 use crate::state::saver::{self, Saver};
@@ -36,6 +38,7 @@ use crate::wiring;
 struct Common {
     clock: Clock,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     saver: Arc<Saver>,
     queue: Arc<Queue>,
     sink: Sink,
@@ -47,14 +50,15 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let (clock, seed) = (Clock::start(), seed());
     let socket = Socket::open(&config.socket)?;
     let lock = claim::lock(&config.state_dir)?;
-    let bound = jackline_proxy::bind(&wiring::proxy(config, seed))?;
+    let ways = Arc::new(Ways::new(config.way.clone()));
+    let bound = jackline_proxy::bind(&wiring::proxy(config, &ways, seed))?;
     let listen = bound.addresses().to_vec();
     let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
     let trust = Arc::new(Trust::load(wiring::trust(config)));
     let (saver, restored, journal) = memory(config, &trust)?;
     tell_start(config, &listen, &warnings, &trust, &saver);
 
-    let (specs, sources) = wiring::sources(config);
+    let (specs, sources) = wiring::sources(config, &ways);
     let names = specs.iter().map(|spec| spec.name.clone()).collect();
     let admission = Admission::new(
         &listen,
@@ -75,6 +79,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let common = Common {
         clock,
         trust,
+        ways,
         saver,
         queue,
         sink,
@@ -98,6 +103,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     }
     let stop = CancellationToken::new();
     common.show(&socket, &plane, identity(config, listen), warnings, &stop)?;
+    proxy_names::watch(&common.ways, &wiring::host_names(config));
     tokio::spawn(watch_trust(common.trust, common.sink));
     let driver = tokio::spawn(driver.run(stop.clone()));
     Ok(Running {
@@ -122,6 +128,7 @@ impl Common {
             prober: Prober::new(
                 ProbeConfig {
                     runtime: runtime.clone(),
+                    ways: Arc::clone(&self.ways),
                 },
                 Arc::clone(trust),
                 Arc::clone(sink),
@@ -201,6 +208,9 @@ fn tell_start(config: &Config, listen: &[SocketAddr], warnings: &[String], trust
     let found = &config.profile;
     let role = found.role.as_ref().map(|(role, _)| role.to_string());
     tracing::info!(target: "jackline", profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
+    if let Some(proxy) = &config.way.proxy {
+        tracing::info!(target: "jackline", %proxy, "servers are reached through a CONNECT proxy");
+    }
     for warning in warnings.iter().chain(&trust.problems()).chain(&saver.view().note) {
         tracing::warn!(target: "jackline", "{warning}");
     }

@@ -147,6 +147,7 @@ impl Stand {
             discovery: Discovery::new(
                 Config {
                     sources: vec![source],
+                    ..Config::default()
                 },
                 trust,
                 sink,

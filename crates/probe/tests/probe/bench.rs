@@ -9,6 +9,7 @@ use std::time::Duration;
 use jackline_core::{Event, Finding, ProbeFailure, ProbeId, ProbeLimits, StartProbe};
 use jackline_probe::{ProbeConfig, Prober};
 use jackline_trust::{Trust, TrustConfig};
+use jackline_way::{WayConfig, Ways};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::certificates::Authority;
@@ -52,6 +53,15 @@ impl Bench {
     }
 
     pub(crate) fn with(configure: impl FnOnce(&mut TrustConfig, &Authority, &Path)) -> Self {
+        Self::reaching(WayConfig::default(), configure)
+    }
+
+    /// One that reaches servers in ways of its own.
+    pub(crate) fn reaching(
+        way: WayConfig,
+        configure: impl FnOnce(&mut TrustConfig, &Authority, &Path),
+    ) -> Self {
+        let ways = Arc::new(Ways::new(way));
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         let mut config = TrustConfig::default();
@@ -62,6 +72,7 @@ impl Bench {
         let sink = Arc::new(move |event| drop(sender.send(event)));
         let config = ProbeConfig {
             runtime: tokio::runtime::Handle::current(),
+            ways,
         };
         let prober = Prober::new(config, Arc::clone(&trust), sink);
         Self {
