@@ -9,6 +9,7 @@ mod configuration;
 #[path = "../../../admin/tests/admin/described.rs"]
 mod described;
 mod examples;
+mod families;
 mod life;
 mod node;
 mod not_running;
@@ -18,3 +19,4 @@ mod restart;
 mod shutdown;
 mod start;
 mod usage;
+mod way;
