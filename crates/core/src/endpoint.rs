@@ -124,6 +124,8 @@ pub(crate) struct Judgement {
     pub(crate) long_timeouts: u8,
     /// No way led to it at the last try, and this is why: judges the node, not the endpoint (H3).
     pub(crate) blocked: Option<LocalFault>,
+    /// Since when a CONNECT proxy speaks against it, as far as no witness has answered to that (H5).
+    pub(crate) hearsay_since: Option<Timestamp>,
     /// It was judged unreachable because nothing came, not because it refused.
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
@@ -316,6 +318,7 @@ impl Judgement {
             silent_since: None,
             long_timeouts: 0,
             blocked: None,
+            hearsay_since: None,
             dead_silent: false,
             suspicion: None,
             heard: [Heard::default(); 3],

@@ -11,7 +11,7 @@ use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
-use crate::local_fault::{LocalFault, ProxyFailure};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -73,6 +73,7 @@ impl Policy {
             endpoint.membership.hint = false;
         }
         judgement.doubt = None;
+        judgement.hearsay_since = None;
         judgement.silent_since = None;
         judgement.short_timeouts = 0;
         judgement.long_timeouts = 0;
@@ -120,25 +121,24 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
-        let hearsay = self.hearsay(address, &failure);
-        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted) && hearsay.is_none();
+        let failure = match failure {
+            ProbeFailure::Local {
+                fault: LocalFault::Proxy(fault),
+            } if fault.how.may_be_the_servers() => {
+                self.take_hearsay(address, outstanding, fault, actions);
+                self.plan_after_probe(address);
+                return;
+            }
+            failure => failure,
+        };
+        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
         if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| !ours) {
             endpoint.judgement.blocked = None;
-        }
-        if let Some((evidence, words)) = hearsay {
-            self.take_bad_end(address, outstanding, evidence, words, actions);
-            self.plan_after_probe(address);
-            return;
+            endpoint.judgement.hearsay_since = None;
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
-            ProbeFailure::Local { fault } => {
-                if matches!(fault, LocalFault::Proxy(fault) if fault.how.may_be_the_servers()) {
-                    self.suspect(address, Weight::Strong);
-                    self.call_witnesses(address);
-                }
-                self.take_endpoint_fault(address, fault, actions);
-            }
+            ProbeFailure::Local { fault } => self.take_endpoint_fault(address, fault, actions),
             ProbeFailure::Aborted => {}
             ProbeFailure::Untrusted { cause, detail } => {
                 self.take_doubt(address, outstanding, cause, detail, actions)
@@ -167,23 +167,7 @@ impl Policy {
         self.plan_after_probe(address);
     }
 
-    /// H5: what a CONNECT proxy says of a server, in words or by silence. It counts only against a witness: a proxy that
-    /// fails all servers alike fails by itself.
-    fn hearsay(&self, address: SocketAddr, failure: &ProbeFailure) -> Option<(Evidence, String)> {
-        let ProbeFailure::Local {
-            fault: LocalFault::Proxy(fault),
-        } = failure
-        else {
-            return None;
-        };
-        let evidence = match fault.how {
-            ProxyFailure::Silent => Evidence::TimedOut,
-            _ => Evidence::Refused,
-        };
-        (fault.how.may_be_the_servers() && self.has_witness(address)).then(|| (evidence, fault.to_string()))
-    }
-
-    fn take_bad_end(
+    pub(crate) fn take_bad_end(
         &mut self,
         address: SocketAddr,
         outstanding: Outstanding,

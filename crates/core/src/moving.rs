@@ -64,11 +64,12 @@ impl Policy {
             .endpoints
             .get_mut(&address)
             .and_then(|endpoint| core::mem::replace(&mut endpoint.judgement.blocked, blocked));
-        if blocked.is_none() || was.is_none() {
-            self.take_local_fault(fault, actions);
-        } else {
-            // Told before, and what the endpoint shows says it still.
+        let hearsay = matches!(fault, LocalFault::Proxy(fault) if fault.how.may_be_the_servers());
+        if was.is_some() && blocked.is_some() || hearsay {
+            // Told before, or not yet proven to be ours; what the endpoint shows says it.
             self.note_local_fault(fault);
+        } else {
+            self.take_local_fault(fault, actions);
         }
         if blocked.is_some() && was.is_none() {
             self.call_all_witnesses(address);

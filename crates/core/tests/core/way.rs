@@ -134,3 +134,30 @@ fn a_proxy_that_opens_no_way_to_one_server_judges_it_not_and_puts_it_behind_the_
         assert!(probes <= 40, "{how:?}: {probes} probes of a closed way in 5 min");
     }
 }
+
+#[test]
+fn a_proxy_that_fails_anew_right_after_it_was_back_judges_nobody_by_what_it_did_in_between() {
+    for how in HEARSAY {
+        let mut world = World::attached(3);
+        for round in 0..20 {
+            fail_all(&mut world, by_proxy(how));
+            // Suspicions that proved empty are heard less: then the usual pace finds it (H7).
+            world.run_until(seconds(60), |world| world.state() == NodeState::Isolated);
+            world.run(ms(137 * round));
+            for n in 1..=3 {
+                let endpoint = world.endpoint(at(n));
+                assert_eq!(
+                    endpoint.health,
+                    Health::Ready,
+                    "{how:?} {round}: {}",
+                    endpoint.reason
+                );
+            }
+            for n in 1..=3 {
+                world.set(at(n), Server::Ready);
+            }
+            world.run_until(seconds(5), |world| world.state() == NodeState::Attached);
+            world.run(ms(61 * (round % 7)));
+        }
+    }
+}
