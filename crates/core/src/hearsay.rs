@@ -14,6 +14,7 @@ use crate::evidence::Evidence;
 use crate::local_fault::{LocalFault, ProxyFailure, ProxyFault};
 use crate::policy::Policy;
 use crate::snapshot::Health;
+use crate::suspicion::BURST_FOR;
 
 impl Policy {
     /// A probe ended in a proxy's word against the server.
@@ -40,6 +41,10 @@ impl Policy {
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.judgement.hearsay_since = None;
             endpoint.judgement.blocked = None;
+            if !judged {
+                // An old suspicion's close looks are long over: whether it answers decides now (H7).
+                endpoint.probing.burst_until = Some(self.now + BURST_FOR);
+            }
         }
         let evidence = match fault.how {
             ProxyFailure::Silent => Evidence::TimedOut,

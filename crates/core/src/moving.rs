@@ -100,8 +100,8 @@ impl Policy {
             // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
             endpoint.traffic.moving = None;
         }
-        endpoint.judgement.blocked = None;
         let judgement = &mut endpoint.judgement;
+        self.changed |= judgement.blocked.take().is_some();
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;

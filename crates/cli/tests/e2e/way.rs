@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jackline_agent::status::{Health, NodeState, Status};
+use jackline_agent::status::{Endpoint, Health, NodeState, Status};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::apiserver::{Cluster, Server};
@@ -113,12 +113,12 @@ async fn a_proxy_that_fails_is_told_as_its_own_fault_and_the_node_is_back_with_i
     cluster.tell(&[joined.address, other.address]);
     let proxy = Proxy::start(Act::Open).await;
     let node = Node::start(&cluster, &behind(&proxy, &joined));
+    // Ready, and found so since the proxy is back.
     let both_ready = |status: &Status| {
-        let ready = status
-            .endpoints
-            .iter()
-            .filter(|endpoint| endpoint.health == Health::Ready);
-        status.state == NodeState::Attached && ready.count() == 2
+        let found = |endpoint: &&Endpoint| {
+            endpoint.health == Health::Ready && !endpoint.suspected && !endpoint.reason.contains("proxy")
+        };
+        status.state == NodeState::Attached && status.endpoints.iter().filter(found).count() == 2
     };
     let status = node.status_when("both ready", both_ready).await;
     let slow = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
@@ -241,9 +241,7 @@ async fn servers_that_want_a_proxy_protocol_header_get_one_from_probes_sources_a
     let server = cluster.server().await;
     let headers = Arc::new(Mutex::new(Vec::new()));
     let front = strict_front(&server, Arc::clone(&headers)).await;
-    cluster.tell(&[front]);
-    let lines = format!("servers: [\"https://{front}\"]\n");
-    let without = Node::start(&cluster, &lines);
+    let without = Node::start(&cluster, &format!("servers: [\"https://{front}\"]\n"));
     let status = without
         .status_when("refused without a header", |status| {
             status
@@ -253,9 +251,10 @@ async fn servers_that_want_a_proxy_protocol_header_get_one_from_probes_sources_a
         })
         .await;
     assert_eq!(status.state, NodeState::Isolated);
-    drop(without);
-    headers.lock().expect("whole").clear();
-
+    let headers = Arc::new(Mutex::new(Vec::new()));
+    let front = strict_front(&server, Arc::clone(&headers)).await;
+    cluster.tell(&[front]);
+    let lines = format!("servers: [\"https://{front}\"]\n");
     let node = Node::start(
         &cluster,
         &format!("{lines}way: {{ proxy-protocol: [\"{front}\"] }}\n"),
