@@ -124,9 +124,10 @@ async fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>, acts: &Mutex<A
             stream.write_all(&bytes).await?;
         },
         Act::Drip(bytes, pause) => {
+            let mut pace = tokio::time::interval(pause);
             for byte in bytes {
+                pace.tick().await;
                 stream.write_u8(byte).await?;
-                tokio::time::sleep(pause).await;
             }
             until_end(&mut stream).await
         }
