@@ -17,3 +17,4 @@ mod services;
 mod stand;
 mod supervisor;
 mod watch;
+mod way;
