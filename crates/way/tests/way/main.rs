@@ -1,6 +1,7 @@
 //! Ways against servers and proxies on loopback.
 
 mod failures;
+mod haproxy;
 mod header;
 mod opening;
 #[allow(dead_code, reason = "other crates' tests use the rest of it")]
