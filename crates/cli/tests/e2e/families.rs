@@ -13,11 +13,7 @@ use crate::apiserver::{Cluster, Server};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::program::{not_run, within};
-use proxy::{Act, Proxy};
-
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../../../way/tests/way/proxy.rs"]
-mod proxy;
+use crate::proxy::{Act, Proxy};
 
 /// Tells a process that it is in a network of its own.
 const INSIDE: &str = "JACKLINE_TEST_OWN_NETWORK";

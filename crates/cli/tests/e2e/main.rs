@@ -14,7 +14,12 @@ mod life;
 mod node;
 mod not_running;
 mod program;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../../../way/tests/way/proxy.rs"]
+mod proxy;
 mod rbac;
+#[path = "../../../way/tests/way/receiver.rs"]
+mod receiver;
 mod restart;
 mod shutdown;
 mod start;

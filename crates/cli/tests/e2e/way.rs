@@ -12,14 +12,8 @@ use crate::apiserver::{Cluster, Server};
 use crate::caller::Caller;
 use crate::node::Node;
 use crate::program::{run, until, within};
-use proxy::{Act, Proxy, refusal};
-use receiver::{Header, receive};
-
-#[allow(dead_code, reason = "shared with other tests")]
-#[path = "../../../way/tests/way/proxy.rs"]
-mod proxy;
-#[path = "../../../way/tests/way/receiver.rs"]
-mod receiver;
+use crate::proxy::{Act, Proxy, refusal};
+use crate::receiver::{Header, receive};
 
 /// What nobody but the proxy may ever see, as it is written and as it is sent.
 const SECRETS: [&str; 3] = ["hunter2", "am86aHVudGVyMg", "jo:"];
