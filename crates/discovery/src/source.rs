@@ -9,13 +9,14 @@ use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
-use crate::etcd::{self, Etcd};
+use crate::etcd::{self, Etcd, Subject};
 use crate::heartbeat::Heartbeat;
 use crate::import::Import;
 use crate::kubernetes::{self, Kubernetes};
 use crate::nodes::Nodes;
 use crate::refresh::{Voice, failure};
 use crate::registration::Registration;
+use crate::service::{self, Service};
 use crate::static_list;
 use crate::supervisor::Supervisor;
 
@@ -41,12 +42,14 @@ pub(crate) enum Source {
     Nodes(Nodes),
     Heartbeat(Heartbeat),
     Import(Import),
+    Service(Service),
 }
 
 /// What an answered question left open.
 pub(crate) enum Watch {
     Kubernetes(kubernetes::Watch),
     Etcd(etcd::Watch),
+    Service(service::Watch),
 }
 
 impl Watch {
@@ -55,6 +58,7 @@ impl Watch {
         match self {
             Self::Kubernetes(watch) => watch.follow(voice).await,
             Self::Etcd(watch) => watch.follow(voice).await,
+            Self::Service(watch) => watch.follow(voice).await,
         }
     }
 }
@@ -67,10 +71,12 @@ impl Source {
             SourceConfig::Registration(config) => Self::Registration(Registration::new(config, ways)),
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust, ways)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust, ways)),
-            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, ways)),
+            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, Subject::Keys, ways)),
+            SourceConfig::Members(config) => Self::Etcd(Etcd::new(config, Subject::Members, ways)),
             SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust, ways)),
             SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust, ways)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
+            SourceConfig::Service(config) => Self::Service(Service::new(config)),
         }
     }
 
@@ -99,6 +105,7 @@ impl Source {
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
             Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,
+            Self::Service(service) => return Ok(Some(Watch::Service(service.ask(voice)))),
         }
         Ok(None)
     }

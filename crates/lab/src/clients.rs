@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::locked::lock;
 use crate::place::Place;
-use crate::{Authority, ControlPlane, Credentials};
+use crate::{Authority, ControlPlane, Credentials, Issued};
 use ledger::Ledger;
 use transport::{Failure, Transport};
 
@@ -50,10 +50,18 @@ pub(crate) enum Kind {
     Fresh,
     /// A watch that is opened again whenever it ends (kube-proxy).
     Watch,
+    /// HTTP/2, once a second: the node's Lease is renewed (a kubelet's every 10 s, compressed).
+    Kubelet,
 }
 
 impl Kind {
+    /// The usual clients of a node.
     pub(crate) const ALL: [Self; 4] = [Self::Http2, Self::Http1, Self::Fresh, Self::Watch];
+
+    /// Whether all requests share one HTTP/2 connection.
+    fn shares(self) -> bool {
+        matches!(self, Self::Http2 | Self::Kubelet)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -63,6 +71,7 @@ impl fmt::Display for Kind {
             Self::Http1 => "HTTP/1.1",
             Self::Fresh => "new connections",
             Self::Watch => "a watch",
+            Self::Kubelet => "a kubelet's Lease",
         })
     }
 }
@@ -98,6 +107,24 @@ impl Identity {
         })
     }
 
+    /// A client certificate that an authority issued, for that authority's servers.
+    ///
+    /// # Errors
+    /// When the certificate or the key is of no use.
+    pub(crate) fn issued(authority: &Authority, issued: &Issued) -> anyhow::Result<Self> {
+        let certificate = CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes())
+            .context("reading a client certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).context("reading a client key")?;
+        let identity = Self {
+            certificate: vec![certificate],
+            key,
+            token: None,
+            roots: Mutex::new(Arc::new(RootCertStore::empty())),
+        };
+        identity.trust(&[authority])?;
+        Ok(identity)
+    }
+
     /// From now on new connections trust these authorities.
     ///
     /// # Errors
@@ -121,12 +148,12 @@ impl Identity {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);
         let mut config = match kind {
-            Kind::Http2 | Kind::Fresh => {
+            Kind::Http2 | Kind::Fresh | Kind::Kubelet => {
                 builder.with_client_auth_cert(self.certificate.clone(), self.key.clone_key())?
             }
             Kind::Http1 | Kind::Watch => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![if kind == Kind::Http2 {
+        config.alpn_protocols = vec![if kind.shares() {
             b"h2".to_vec()
         } else {
             b"http/1.1".to_vec()
@@ -138,7 +165,7 @@ impl Identity {
 
     fn authorization(&self, kind: Kind) -> Option<String> {
         match kind {
-            Kind::Http2 | Kind::Fresh => None,
+            Kind::Http2 | Kind::Fresh | Kind::Kubelet => None,
             Kind::Http1 | Kind::Watch => self.token.as_ref().map(|token| format!("Bearer {token}")),
         }
     }
@@ -148,6 +175,8 @@ impl Identity {
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) node: usize,
+    /// The node's name.
+    pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) listener: SocketAddr,
     pub(crate) place: Place,
@@ -203,7 +232,11 @@ impl Client {
 async fn run(setting: &Setting, stop: &CancellationToken, finish: &CancellationToken) {
     let transport = Arc::new(Transport::new(setting.clone()));
     let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
-    let mut ticks = interval(Duration::from_secs(1) / setting.rate.clamp(1, 1000));
+    let rate = match setting.kind {
+        Kind::Kubelet => 1,
+        _ => setting.rate.clamp(1, 1000),
+    };
+    let mut ticks = interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while finish.run_until_cancelled(ticks.tick()).await.is_some() {
         let Ok(permit) = Arc::clone(&under_way).try_acquire_owned() else {
@@ -276,6 +309,7 @@ mod tests {
         let ledger = Arc::new(Ledger::default());
         let setting = Setting {
             node: 0,
+            name: "node-1".into(),
             kind,
             listener: server.address(),
             place: Place::Here,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackline_core::{Sink, StartProbe};
+use jackline_core::{Service, Sink, StartProbe};
 use jackline_trust::Trust;
 use jackline_way::Ways;
 use tokio::runtime::Handle;
@@ -21,6 +21,8 @@ const PROBES_MAX: usize = 1024;
 pub struct ProbeConfig {
     /// Where the probes run: the control plane's runtime, with its IO and time enabled.
     pub runtime: Handle,
+    /// Whose servers are tested: decides what they are asked.
+    pub service: Service,
     /// How servers are reached.
     pub ways: Arc<Ways>,
 }
@@ -28,6 +30,7 @@ pub struct ProbeConfig {
 /// Starts probes, a task each.
 pub struct Prober {
     runtime: Handle,
+    service: Service,
     trust: Arc<Trust>,
     ways: Arc<Ways>,
     sink: Sink,
@@ -42,6 +45,7 @@ impl Prober {
     pub fn new(config: ProbeConfig, trust: Arc<Trust>, sink: Sink) -> Self {
         Self {
             runtime: config.runtime,
+            service: config.service,
             trust,
             ways: config.ways,
             sink,
@@ -60,8 +64,8 @@ impl Prober {
         }
         let probe = Probe::new(
             start,
-            Arc::clone(&self.trust),
-            Arc::clone(&self.ways),
+            self.service,
+            (Arc::clone(&self.trust), Arc::clone(&self.ways)),
             Arc::clone(&self.kept),
         );
         let stop = self.stop.clone();

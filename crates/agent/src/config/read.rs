@@ -8,6 +8,7 @@ use jackline_way::{Exception, NoProxy, ProxyUrlError, WayConfig};
 
 use super::environment;
 use super::layers::Layers;
+use super::services;
 use super::value::{ProxyChoice, show_duration};
 use super::{
     ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
@@ -52,6 +53,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
     let supervisor = supervisor(layers);
     let etcd = etcd(layers);
     let kubernetes = kubernetes(layers, &cluster);
+    let services = services::read(layers, &servers);
     let way = way(layers);
     Config {
         profile,
@@ -66,6 +68,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         supervisor,
         etcd,
         kubernetes,
+        services,
         way,
         import: layers.value("import", Vec::new()),
         fleet_size: layers.value("fleet-size", 0),

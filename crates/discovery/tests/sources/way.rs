@@ -1,7 +1,7 @@
 //! Sources go the way that sessions go; a proxy's failure is no answer, and no server's.
 
 use jackline_core::{Event, LocalFault, ProxyFailure, ProxyFault};
-use jackline_discovery::{Config, Distribution, SourceConfig, SupervisorConfig};
+use jackline_discovery::{Config, Distribution, SourceConfig, SupervisorConfig, SupervisorList};
 use jackline_way::{WayConfig, Ways};
 
 use self::proxy::{Act, Proxy, refusal};
@@ -29,6 +29,7 @@ fn supervisor() -> SourceConfig {
         distribution: Distribution::K3s,
         token: None,
         port: None,
+        list: SupervisorList::Apiservers,
     })
 }
 
