@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::LocalFault;
+use crate::local_fault::LocalFault;
 
 /// A source's complete current answer. It replaces that source's own earlier one, whole and at once (M1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

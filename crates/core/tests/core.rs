@@ -24,5 +24,7 @@ mod recovery;
 mod selection;
 #[path = "core/services.rs"]
 mod services;
+#[path = "core/way.rs"]
+mod way;
 #[path = "core/world.rs"]
 mod world;

@@ -18,8 +18,8 @@ pub(crate) enum Server {
     Refuses,
     Silent,
     Foreign,
-    LocalFault,
-    NoRoute,
+    /// The fault is ours, or that of the way.
+    Ours(LocalFault),
 }
 
 /// How a source answers.
@@ -48,6 +48,12 @@ pub(crate) const ETCD: SourceId = SourceId(6);
 
 pub(crate) fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 6443))
+}
+
+/// What a CONNECT proxy did.
+pub(crate) fn by_proxy(how: ProxyFailure) -> LocalFault {
+    let at = Some(SocketAddr::from(([10, 9, 0, 1], 3128)));
+    LocalFault::Proxy(ProxyFault { at, how })
 }
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -282,18 +288,11 @@ impl World {
                 let (cause, detail) = (Untrusted::UnknownIssuer, "certificate of another CA".into());
                 (ms(2), failed(ProbeFailure::Untrusted { cause, detail }))
             }
-            Server::NoRoute => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::NoRoute,
-                }),
-            ),
-            Server::LocalFault => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::Descriptors,
-                }),
-            ),
+            Server::Ours(fault) => {
+                let silent = matches!(fault, LocalFault::Proxy(fault) if fault.how == ProxyFailure::Silent);
+                let after = if silent { start.limits.connect } else { ms(1) };
+                (after, failed(ProbeFailure::Local { fault: *fault }))
+            }
         }
     }
 
