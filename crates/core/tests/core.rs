@@ -14,6 +14,8 @@ mod heartbeat;
 mod membership;
 #[path = "core/moving.rs"]
 mod moving;
+#[path = "core/pace.rs"]
+mod pace;
 #[path = "core/property.rs"]
 mod property;
 #[path = "core/recovery.rs"]
