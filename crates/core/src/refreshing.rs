@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, Ask, Breadth, RefreshSource};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
 use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
@@ -177,11 +177,16 @@ impl Policy {
         source.not_before = failure.retry_after.map(|after| now + after.min(RETRY_AFTER_MAX));
         source.next = Some((now + pause).max(source.not_before.unwrap_or(now)));
         let news = source.state != SourceState::Failed;
+        let asks_apiservers = source.kind.asks_apiservers();
         source.state = SourceState::Failed;
         source.error = Some(failure.reason.clone());
         self.changed = true;
         for (server, _) in &failure.tried {
             self.take_discovery(id, Some(*server), Capability::No);
+            // H3: a source dials as a client does. That it has begun to fail is worth a question; that it goes on, none.
+            if news && asks_apiservers && failure.local.is_none() {
+                self.suspect(*server, Weight::Question);
+            }
         }
         if let Some(fault) = failure.local {
             self.take_local_fault(fault, actions);

@@ -20,6 +20,9 @@ pub struct Report {
     pub mode: Mode,
     /// The server that answered, if a server did.
     pub answered_by: Option<SocketAddr>,
+    /// Servers that were asked before, and gave no answer: for the *discovery* capability (H6).
+    #[serde(default)]
+    pub tried: Vec<SocketAddr>,
     /// Whether the answering server was verified to a CA, and answered whole and with quorum. Another answer only adds (M6).
     pub verified: bool,
     /// It tells a part only, for the credential may read no more: it adds, and takes nothing away (M6).

@@ -5,8 +5,9 @@
 //! else. No packet leaves it, and it is gone with the process, however that ends.
 //!
 //! The nodes are real processes and live on their hosts. The servers are the lab's stand-ins as ever, tasks of one process
-//! with one store; only their sockets are made on the hosts (`place`). So etcd is a stand-in too: nothing of it goes over
-//! these links, and a server that is to lose it with its link is told so.
+//! with one store; only their sockets are made on the hosts (`place`). What they answer does not come over these links, so a
+//! server that is to lose etcd with its link is told so. Beside the store, real etcd runs on the registration server's host
+//! where this machine has it: the servers write their leases and K3s's list into it, over the links, and that host's node reads it.
 
 mod announce;
 mod faults;
@@ -29,6 +30,7 @@ pub use nest::{Lack, Nest};
 use crate::locked::lock;
 use crate::options::LabOptions;
 use crate::place::Place;
+use crate::recovery;
 use crate::runner;
 use crate::verdict::Outcome;
 use relay::Relay;
@@ -74,11 +76,16 @@ pub fn chosen(names: &[String]) -> Vec<String> {
 /// The faults that cannot be played here, and why.
 #[must_use]
 pub fn lacking() -> Vec<(&'static str, Lack)> {
-    let needs_cable = plays::NEED_LONG_CABLE.iter();
-    match Nest::long_cable() {
-        Ok(()) => Vec::new(),
-        Err(lack) => needs_cable.map(|&name| (name, lack.clone())).collect(),
-    }
+    let without = |needing: &[&'static str], lack: &Lack| -> Vec<_> {
+        needing.iter().map(|&name| (name, lack.clone())).collect()
+    };
+    let cable = Nest::long_cable().map_err(|lack| without(&plays::NEED_LONG_CABLE, &lack));
+    let etcd = recovery::real_etcd().map_err(|lack| without(&plays::NEED_ETCD, &lack));
+    [cable, etcd]
+        .into_iter()
+        .filter_map(Result::err)
+        .flatten()
+        .collect()
 }
 
 /// The names of all faults between hosts and what happens in each, in the order of the run.

@@ -7,7 +7,8 @@
 //! # What the control plane does not do
 //! It is a stand-in, true where a node's way to its servers depends on it, and nothing more:
 //! - **etcd** is one store in memory that never fails: no quorum, no elections, no snapshots; stopping an etcd member
-//!   takes nothing from the others. Only a frozen or cut off server loses sight of it.
+//!   takes nothing from the others. Only a frozen or cut off server loses sight of it. Where a play wants real etcd, its members run beside
+//!   the store, and the stand-in apiservers write their leases and K3s's list into them as well; they go on answering from the store.
 //! - **Controllers and kubelets** do not exist: a Node is what was written of it and never turns NotReady (heartbeats are
 //!   recorded, see [`ControlPlane::heartbeat`]); Pods, Services and ConfigMaps are there to be asked for, and empty.
 //! - **The API** speaks JSON only: no protobuf, no Tables, no compression, no pages. Selectors are by equality and by
@@ -26,6 +27,7 @@ mod api;
 mod clients;
 mod credentials;
 mod dns;
+mod etcd;
 pub mod hosts;
 mod locked;
 mod naive;
@@ -36,6 +38,7 @@ mod pki;
 mod place;
 mod plan;
 mod plane;
+pub mod recovery;
 mod runner;
 mod scenario;
 mod scenarios;
@@ -55,4 +58,4 @@ pub use plane::{ControlPlane, PlaneError, Sighting};
 pub use runner::{catalogue, run};
 pub use server::{Server, Shutdown, SlowSpec, StartAs};
 pub use timeline::Entry;
-pub use verdict::{Check, NodeLog, Outcome, Recovery, Requests, summary};
+pub use verdict::{Check, Figure, NodeLog, Outcome, Recovery, Requests, summary};

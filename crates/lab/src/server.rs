@@ -2,6 +2,7 @@
 //!
 //! A [`Server`] is the machine; what runs on it between a start and an end is a process of its own.
 
+pub(crate) mod asked;
 mod connection;
 mod gate;
 pub(crate) mod links;
@@ -81,6 +82,7 @@ impl Server {
             condition: watch::Sender::new(Condition::default()),
             accepted: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            asked: Mutex::default(),
         };
         let inner = Inner {
             machine: Arc::new(machine),
@@ -303,6 +305,11 @@ impl Server {
     /// Makes `/readyz` fail with these checks, also across restarts, until [`Server::heal_readyz`]. All else is served.
     pub fn fail_readyz(&self, checks: &[&str]) {
         self.ail(|condition| condition.failing = checks.iter().map(|&check| check.to_owned()).collect());
+    }
+
+    /// `true`: it goes on serving, also across restarts, and keeps off the list, as a server that somebody removed.
+    pub fn keep_off_list(&self, off: bool) {
+        self.ail(|condition| condition.unlisted = off);
     }
 
     /// Ends [`Server::fail_readyz`].

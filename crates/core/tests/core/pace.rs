@@ -165,6 +165,61 @@ fn while_isolated_an_answer_that_holds_for_long_is_asked_for_at_the_storms_pace(
 }
 
 #[test]
+fn a_source_that_begins_to_fail_has_those_whom_it_asked_tested_at_once_and_once() {
+    let mut world = World::attached(2);
+    world.run(seconds(60));
+    let fails = |world: &mut World| {
+        world.tell(Event::RefreshRequested);
+        let (_, asked) = world.refreshes_of(KUBERNETES).pop().expect("it is asked");
+        world.log.clear();
+        let failure = SourceFailure {
+            reason: "refused".into(),
+            tried: vec![(at(1), "refused".into()), (at(2), "refused".into())],
+            retry_after: None,
+            local: None,
+        };
+        world.tell(Event::SourceFailed {
+            source: KUBERNETES,
+            refresh: asked.refresh,
+            failure,
+        });
+        world.probes_of(at(1)).len() + world.probes_of(at(2)).len()
+    };
+    world.sources.insert(KUBERNETES, Answers::Never);
+    for n in 1..=2 {
+        world.set(at(n), Server::Refuses);
+    }
+    assert_eq!(fails(&mut world), 2, "H3: it dials as clients do");
+    let took = world.run_until(seconds(2), |world| world.state() == NodeState::Isolated);
+    assert!(took <= seconds(1), "{took:?}");
+    for n in 1..=2 {
+        world.set(at(n), Server::Ready);
+    }
+    world.run_until(seconds(2), |world| world.state() == NodeState::Attached);
+    world.run(seconds(9));
+    assert_eq!(fails(&mut world), 0, "it goes on failing: no news");
+}
+
+#[test]
+fn who_gave_a_supervisor_source_no_answer_before_another_did_is_remembered_as_such() {
+    let mut world = World::attached(2);
+    let report = Report {
+        endpoints: vec![at(1).into()],
+        answered_by: Some(at(1)),
+        tried: vec![at(2)],
+        ..Report::default()
+    };
+    world.tell(Event::SourceReported {
+        source: SUPERVISOR,
+        refresh: RefreshId(0),
+        position: 0,
+        report,
+    });
+    assert_eq!(world.endpoint(at(1)).discovery, Capability::Yes);
+    assert_eq!(world.endpoint(at(2)).discovery, Capability::No, "H6");
+}
+
+#[test]
 fn an_empty_answer_is_asked_for_again_soon_and_then_less_and_less_often() {
     let mut world = World::attached(1);
     world.sources.insert(REGISTRATION, Answers::List(vec![at(1)]));

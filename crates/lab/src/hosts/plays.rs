@@ -1,9 +1,10 @@
 //! What goes wrong between hosts, a file each: what happens, as prose, and what must hold.
 //!
-//! All faults but that of a pulled cable are faults of a path: the server is well, its list says so, and other hosts reach it.
+//! All faults but that of a pulled cable, and the servers' own of `every_order`, are faults of a path: the server is well, its list says so, and other hosts reach it.
 //! Nobody but the agents themselves can find out.
 
 mod dropped;
+mod every_order;
 mod far_and_lossy;
 mod link_down;
 mod moved_address;
@@ -18,7 +19,7 @@ use crate::clients::judge::Evidence;
 use crate::scenario::{Scenario, Stage};
 
 /// In the order of the run.
-pub(super) static ALL: [&Scenario; 9] = [
+pub(super) static ALL: [&Scenario; 10] = [
     &dropped::TO_SERVER,
     &dropped::FROM_SERVER,
     &dropped::BOTH_WAYS,
@@ -28,6 +29,7 @@ pub(super) static ALL: [&Scenario; 9] = [
     &mtu::SCENARIO,
     &far_and_lossy::SCENARIO,
     &partition::SCENARIO,
+    &every_order::SCENARIO,
 ];
 
 /// Those of a quick run: one that the node must find out by itself, and one that its kernel tells it.
@@ -35,6 +37,9 @@ pub(super) const SHORT: [&str; 2] = [dropped::FROM_SERVER.name, link_down::SCENA
 
 /// Those that need the long cable.
 pub(super) const NEED_LONG_CABLE: [&str; 1] = [far_and_lossy::SCENARIO.name];
+
+/// Those that need real etcd.
+pub(super) const NEED_ETCD: [&str; 1] = [every_order::SCENARIO.name];
 
 /// The names of all, in the order of the run.
 pub(super) fn names_of_all() -> Vec<&'static str> {

@@ -56,6 +56,8 @@ pub(crate) struct Source {
     pub(crate) state: String,
     #[serde(default)]
     pub(crate) error: Option<String>,
+    #[serde(default)]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -75,6 +77,10 @@ pub(crate) struct StateFile {
 impl Status {
     pub(crate) fn attached(&self) -> bool {
         self.state == "attached"
+    }
+
+    pub(crate) fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name == name)
     }
 
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Option<&Endpoint> {
