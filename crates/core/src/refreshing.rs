@@ -183,10 +183,11 @@ impl Policy {
         self.changed = true;
         for (server, _) in &failure.tried {
             self.take_discovery(id, Some(*server), Capability::No);
-            // H3: a source dials as a client does. That it has begun to fail is worth a question; that it goes on, none.
-            if news && asks_apiservers && failure.local.is_none() {
-                self.suspect(*server, Weight::Question);
-            }
+        }
+        // H3: a source dials as a client does.
+        let unreached = failure.unreached.iter().take(TARGETS_MAX);
+        for &server in unreached.filter(|_| asks_apiservers && failure.local.is_none()) {
+            self.suspect(server, Weight::Question);
         }
         if let Some(fault) = failure.local {
             self.take_local_fault(fault, actions);

@@ -112,12 +112,15 @@ pub struct NodeListing {
 }
 
 /// Why a refresh gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceFailure {
     /// In words, ending in what to do where something can be done.
     pub reason: String,
     /// Servers that were asked and what each said, for `status` and for the *discovery* capability (H6).
     pub tried: Vec<(SocketAddr, String)>,
+    /// Those of them with whom no connection came about: what a client would find too (H3).
+    #[serde(default)]
+    pub unreached: Vec<SocketAddr>,
     /// The server asked for this pause (`Retry-After`, 429).
     pub retry_after: Option<Duration>,
     /// Whether the fault is ours ([`LocalFault`]): then it says nothing about any server.

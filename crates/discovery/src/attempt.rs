@@ -174,6 +174,12 @@ impl<'a, T: 'a> Attempts<'a, T> {
                 .iter()
                 .map(|(target, error)| (*target, error.to_string()))
                 .collect(),
+            unreached: self
+                .failed
+                .iter()
+                .filter(|(_, error)| error.is_unreached())
+                .map(|(target, _)| *target)
+                .collect(),
             // The first server that may be asked again decides: the others' pauses must not blind the source.
             retry_after: self
                 .failed

@@ -116,9 +116,8 @@ fn a_pause_that_a_server_asks_for_is_kept_and_bounded() {
         .unwrap();
     let failure = SourceFailure {
         reason: "429".into(),
-        tried: vec![],
         retry_after: Some(seconds(100_000)),
-        local: None,
+        ..SourceFailure::default()
     };
     world.log.clear();
     world.tell(Event::SourceFailed {

@@ -306,9 +306,7 @@ impl World {
             refresh,
             failure: SourceFailure {
                 reason: reason.into(),
-                tried: vec![],
-                retry_after: None,
-                local: None,
+                ..SourceFailure::default()
             },
         };
         match self.sources.get(&source).unwrap_or(&Answers::Fails) {

@@ -37,7 +37,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 /// The control plane that is away at first.
 const LATE: &str = "cp-c";
 
-/// Etcd elects, the node asks another member, and its watch brings the news.
+/// Etcd elects, a frozen member is found out, the node asks another one, and its watch brings the news.
 const LEARNT_WITHIN: Duration = Duration::from_secs(30);
 
 /// An address that only the old list has. TEST-NET-1 is nobody's.
@@ -107,7 +107,7 @@ async fn lose_the_leader(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<
     stage.etcd()?.wait_healthy(leader).await
 }
 
-/// A member that does not lead dies with an old list: one control plane of three, and an address that is no more. Its number.
+/// A member that does not lead is frozen with an old list: one control plane of three, and an address that is no more. Its number.
 async fn leave_an_old_member(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<usize> {
     let leader = stage.etcd()?.leader().await?;
     let lagging = (leader + 1) % stage.etcd()?.len();
@@ -119,8 +119,8 @@ async fn leave_an_old_member(stage: &mut Stage, late: SocketAddr) -> anyhow::Res
         has(status, OLD, "listed")
     })
     .await;
-    stage.say(format!("etcd-{} is killed, and its list grows old", lagging + 1));
-    stage.etcd()?.kill(lagging).await;
+    stage.say(format!("etcd-{} is frozen, and its list grows old", lagging + 1));
+    stage.etcd()?.freeze(lagging)?;
     stage.etcd()?.access().withhold(false);
     comes_to(
         stage,
@@ -140,11 +140,11 @@ async fn write_list(stage: &mut Stage, member: usize, servers: &[SocketAddr]) ->
 
 /// Only the member with the old list is left.
 async fn lose_the_quorum(stage: &mut Stage, lagging: usize, late: SocketAddr) -> anyhow::Result<()> {
-    stage.say("both members that have a quorum are killed, and the one with the old list starts alone");
+    stage.say("both members that have a quorum are killed, and the one with the old list thaws alone");
     for member in (0..stage.etcd()?.len()).filter(|member| *member != lagging) {
         stage.etcd()?.kill(member).await;
     }
-    stage.etcd()?.start(lagging)?;
+    stage.etcd()?.thaw(lagging)?;
     comes_to(
         stage,
         "without quorum the status says so, and that the answer only adds",

@@ -81,6 +81,9 @@ const ROUNDS: u32 = 10;
 /// The telling comes at another moment of the nodes' own pauses in each round.
 const LATER_EACH_ROUND: Duration = Duration::from_millis(370);
 
+/// Between two rounds: what was learnt is asked again, and watches are open.
+const REST: Duration = Duration::from_secs(2);
+
 /// How long a node may take to see that everything is down; the outage itself is not measured.
 const NOTICED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -115,6 +118,7 @@ async fn play(stage: &mut Stage, teller: Teller) -> anyhow::Result<()> {
         if stage.stuck() > 0 {
             break;
         }
+        stage.pass(REST).await;
     }
     check(stage, teller, unnoticed);
     Ok(())
