@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
@@ -193,22 +192,6 @@ impl Etcd {
 
     pub(crate) async fn kill(&mut self, member: usize) {
         self.members[member].kill().await;
-    }
-
-    /// SIGSTOP: its kernel goes on to accept and to acknowledge.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub(crate) fn freeze(&self, member: usize) -> anyhow::Result<()> {
-        self.members[member].signal(Signal::STOP)
-    }
-
-    /// Lets a frozen one go on where it was.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub(crate) fn thaw(&self, member: usize) -> anyhow::Result<()> {
-        self.members[member].signal(Signal::CONT)
     }
 
     /// Waits until a member can write.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
@@ -149,12 +148,6 @@ impl Member {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill().await;
         }
-    }
-
-    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = self.child.as_ref().and_then(Child::id);
-        let pid = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        kill_process(pid.context("the member does not run")?, signal).context("signalling a member")
     }
 
     /// Makes it anew from a snapshot, in another folder.

@@ -3,19 +3,20 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::etcd::scribe;
-use crate::node::{Node, Status};
+use anyhow::Context;
+
+use crate::node::Status;
 use crate::scenario::{Cast, Joins, RealEtcd, Scenario, Stage};
 use crate::{Plan, Role, StartAs};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "etcd-member",
-    story: "A node that knows nothing but etcd's three real members. The leader is lost, a new control plane comes; then the \
-            quorum is lost, and the one member that is left has an old list. The node must stay attached, believe what is added, \
-            lose nothing, say so, and believe everything again when the quorum is back.",
+    story: "A node that knows nothing but etcd's three real members. The leader is lost, and a control plane is still found; then the \
+            quorum is lost: the node must stay attached, lose nothing and say so, and one that starts anew meanwhile and knows \
+            nothing must attach by what is left. When the quorum is back, etcd's word must count fully again.",
     cast: || Cast {
         agents: 0,
-        etcd_nodes: 1,
+        etcd_nodes: 2,
         joins: Joins::Nothing,
         supervisor: false,
         kubernetes: false,
@@ -37,34 +38,45 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 /// The control plane that is away at first.
 const LATE: &str = "cp-c";
 
+/// The member that is left when the quorum is lost: the one that the first node begins with.
+const LEFT: usize = 0;
+
+/// The node that starts anew while there is no quorum.
+const NEWCOMER: usize = 1;
+
 /// Etcd elects, a frozen member is found out, the node asks another one, and its watch brings the news.
 const LEARNT_WITHIN: Duration = Duration::from_secs(30);
-
-/// An address that only the old list has. TEST-NET-1 is nobody's.
-const OLD: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 6443);
 
 async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.raise().await?;
     let begun = Instant::now();
+    stage.nodes[NEWCOMER].kill().await;
     let late = stage.server(LATE)?.address();
     lose_the_leader(stage, late).await?;
-    let lagging = leave_an_old_member(stage, late).await?;
-    lose_the_quorum(stage, lagging, late).await?;
-    find_the_quorum(stage, lagging, late).await?;
-    stage.check_never(begun, &["isolated", "degraded"]);
-    stage.check_nothing_restarted();
+    lose_the_quorum(stage).await?;
+    find_the_quorum(stage, late).await?;
+    let states = stage.nodes[0].seen().states;
+    let left = states
+        .iter()
+        .filter(|change| change.at >= begun && change.state != "attached");
+    let left: Vec<String> = left.map(|change| change.state.clone()).collect();
+    stage.check(
+        "the node that was there from the beginning is attached all the time",
+        left.is_empty(),
+        match left.as_slice() {
+            [] => "it is".to_owned(),
+            left => left.join(", "),
+        },
+    );
     Ok(())
 }
 
-fn node(stage: &Stage) -> &Node {
-    &stage.nodes[0]
-}
-
 /// Whether the node comes to this, and what it says otherwise.
-async fn comes_to(stage: &mut Stage, what: &str, holds: impl Fn(&Status) -> bool) {
+async fn comes_to(stage: &mut Stage, node: usize, what: &str, holds: impl Fn(&Status) -> bool) {
     let since = Instant::now();
-    let came = node(stage).wait(since, since + LEARNT_WITHIN, holds).await;
-    let status = node(stage).status();
+    let node = &stage.nodes[node];
+    let came = node.wait(since, since + LEARNT_WITHIN, holds).await;
+    let status = node.status();
     let said = status.map_or("it is silent".to_owned(), |status| {
         let source = status.source("etcd");
         let note = source.and_then(|source| source.note.clone().or_else(|| source.error.clone()));
@@ -86,7 +98,7 @@ fn has(status: &Status, address: SocketAddr, standing: &str) -> bool {
 /// The leader dies while one control plane is off, and with another leader that one is found again.
 async fn lose_the_leader(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<()> {
     stage.kill(LATE)?;
-    comes_to(stage, "a lease that runs out in etcd is learnt", |status| {
+    comes_to(stage, 0, "a lease that runs out in etcd is learnt", |status| {
         has(status, late, "retained")
     })
     .await;
@@ -99,6 +111,7 @@ async fn lose_the_leader(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<
     stage.wait_ready(LATE).await?;
     comes_to(
         stage,
+        0,
         "with another leader a control plane is listed again, by etcd alone",
         |status| has(status, late, "listed"),
     )
@@ -107,90 +120,81 @@ async fn lose_the_leader(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<
     stage.etcd()?.wait_healthy(leader).await
 }
 
-/// A member that does not lead is frozen with an old list: one control plane of three, and an address that is no more. Its number.
-async fn leave_an_old_member(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<usize> {
-    let leader = stage.etcd()?.leader().await?;
-    let lagging = (leader + 1) % stage.etcd()?.len();
-    stage.etcd()?.access().withhold(true);
-    stage.wait_lease_gone(scribe::LEASES, LEARNT_WITHIN).await?;
-    let old = [stage.server("cp-a")?.address(), OLD];
-    write_list(stage, lagging, &old).await?;
-    comes_to(stage, "a list in etcd is learnt", |status| {
-        has(status, OLD, "listed")
-    })
-    .await;
-    stage.say(format!("etcd-{} is frozen, and its list grows old", lagging + 1));
-    stage.etcd()?.freeze(lagging)?;
-    stage.etcd()?.access().withhold(false);
-    comes_to(
-        stage,
-        "what etcd has no more is retained, not forgotten, and the others are listed",
-        |status| has(status, OLD, "retained") && has(status, late, "listed"),
-    )
-    .await;
-    Ok(lagging)
-}
-
-async fn write_list(stage: &mut Stage, member: usize, servers: &[SocketAddr]) -> anyhow::Result<()> {
-    let (gateway, client) = (stage.etcd()?.gateway(member), stage.etcd()?.client(member));
-    gateway
-        .put(client, scribe::LIST, scribe::list(servers).as_bytes())
-        .await
-}
-
-/// Only the member with the old list is left.
-async fn lose_the_quorum(stage: &mut Stage, lagging: usize, late: SocketAddr) -> anyhow::Result<()> {
-    stage.say("both members that have a quorum are killed, and the one with the old list thaws alone");
-    for member in (0..stage.etcd()?.len()).filter(|member| *member != lagging) {
+/// Two of three members die, and a node starts that knows nothing.
+async fn lose_the_quorum(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.say("two of etcd's three members are killed");
+    for member in LEFT + 1..stage.etcd()?.len() {
         stage.etcd()?.kill(member).await;
     }
-    stage.etcd()?.thaw(lagging)?;
+    let says_so = |status: &Status| {
+        let note = status.source("etcd").and_then(|source| source.note.clone());
+        note.is_some_and(|note| note.contains("no quorum") && note.contains("only adds"))
+    };
     comes_to(
         stage,
+        0,
         "without quorum the status says so, and that the answer only adds",
-        |status| {
-            let note = status.source("etcd").and_then(|source| source.note.clone());
-            note.is_some_and(|note| note.contains("no quorum") && note.contains("only adds"))
-        },
+        says_so,
     )
     .await;
-    comes_to(stage, "what the old list has besides is added", |status| {
-        has(status, OLD, "listed")
-    })
-    .await;
-    let b = stage.server("cp-b")?.address();
+    let all = addresses(stage)?;
+    let listed = move |status: &Status| all.iter().all(|address| has(status, *address, "listed"));
+    comes_to(stage, 0, "nothing is taken away (M6)", &listed).await;
+    stage.say("a node starts that knows nothing but the member that is left");
+    let state = &stage.nodes[NEWCOMER].config.state_dir;
+    std::fs::remove_dir_all(state).context("removing a node's state")?;
+    std::fs::create_dir(state).context("making a node's folder")?;
+    stage.nodes[NEWCOMER].start().await?;
     comes_to(
         stage,
-        "what the old list lacks is listed as before (M6)",
-        |status| has(status, late, "listed") && has(status, b, "listed"),
+        NEWCOMER,
+        "a node that starts without quorum is attached by what the last member has, and says so",
+        |status| status.attached() && listed(status) && says_so(status),
     )
     .await;
     Ok(())
 }
 
-async fn find_the_quorum(stage: &mut Stage, lagging: usize, late: SocketAddr) -> anyhow::Result<()> {
+fn addresses(stage: &Stage) -> anyhow::Result<Vec<SocketAddr>> {
+    let names = ["cp-a", "cp-b", LATE];
+    names
+        .iter()
+        .map(|name| Ok(stage.server(name)?.address()))
+        .collect()
+}
+
+/// The members are back; what etcd has no more counts again.
+async fn find_the_quorum(stage: &mut Stage, late: SocketAddr) -> anyhow::Result<()> {
     stage.say("the other members start again");
-    let others: Vec<usize> = (0..stage.etcd()?.len())
-        .filter(|member| *member != lagging)
-        .collect();
-    for &member in &others {
+    for member in LEFT + 1..stage.etcd()?.len() {
         stage.etcd()?.start(member)?;
     }
-    for &member in &others {
+    for member in LEFT + 1..stage.etcd()?.len() {
         stage.etcd()?.wait_healthy(member).await?;
     }
-    comes_to(
-        stage,
-        "with the quorum back etcd's word counts fully again",
-        |status| {
-            let source = status.source("etcd");
-            let note = source.and_then(|source| source.note.clone()).unwrap_or_default();
-            source.is_some_and(|source| source.state == "good")
-                && !note.contains("only adds")
-                && has(status, OLD, "retained")
-                && has(status, late, "listed")
-        },
-    )
-    .await;
+    let whole = |status: &Status| {
+        let source = status.source("etcd");
+        let note = source.and_then(|source| source.note.clone()).unwrap_or_default();
+        source.is_some_and(|source| source.state == "good") && !note.contains("only adds")
+    };
+    for node in [0, NEWCOMER] {
+        comes_to(
+            stage,
+            node,
+            "with the quorum back the status says nothing of it",
+            whole,
+        )
+        .await;
+    }
+    stage.kill(LATE)?;
+    for node in [0, NEWCOMER] {
+        comes_to(
+            stage,
+            node,
+            "etcd's word counts fully again: whose lease runs out is no longer listed, and retained",
+            |status| has(status, late, "retained"),
+        )
+        .await;
+    }
     Ok(())
 }

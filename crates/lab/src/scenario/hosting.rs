@@ -81,21 +81,15 @@ pub(super) fn plan_etcd(
     Etcd::plan(&at).map(Some)
 }
 
-/// What a node is given to read etcd with: on a member's own host as K3s has it; elsewhere the nodes of the kind read all
-/// members, each beginning with one.
+/// What a node is given to read etcd with: one member, on a member's own host that one. It tells of the others.
 pub(super) fn etcd_of(name: &str, cast: &Cast, etcd: &Etcd) -> Option<(Vec<String>, EtcdFiles)> {
     if cast.hosts {
         let own = cast.plan.servers.iter().find(|server| server.name == name)?;
         let member = own.role != Role::ControlPlaneOnly;
         return member.then(|| (vec!["https://127.0.0.1:2379".to_owned()], etcd.files()));
     }
-    let member = name
-        .strip_prefix(ETCD_NODE)?
-        .parse::<usize>()
-        .ok()?
-        .checked_sub(1)?
-        % etcd.len();
-    Some((vec![format!("https://{}", etcd.client(member))], etcd.files()))
+    let files = name.starts_with(ETCD_NODE).then(|| etcd.files())?;
+    Some((vec![format!("https://{}", etcd.client(0))], files))
 }
 
 impl Stage {
