@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::copy::CopyMode;
+
 /// The port that clients connect to, unless configured.
 const PORT: u16 = 6440;
 
@@ -23,6 +25,8 @@ pub struct ProxyConfig {
     pub allow_loopback: bool,
     /// Where jitter is drawn from: the node's seed (R5).
     pub seed: u64,
+    /// How bytes are moved. Anything but the default is for tests and measurements.
+    pub copy: CopyMode,
 }
 
 impl ProxyConfig {
@@ -42,6 +46,7 @@ impl Default for ProxyConfig {
             sessions_max: None,
             allow_loopback: false,
             seed: 0,
+            copy: CopyMode::Adaptive,
         }
     }
 }

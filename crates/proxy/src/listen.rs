@@ -14,11 +14,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::carrier;
 use crate::config::ProxyConfig;
 use crate::loops::Loops;
 use crate::plane::DataPlane;
 use crate::shared::Shared;
-use crate::worker::{self, Start};
+use crate::worker::{self, Sockets, Start};
 
 /// How many connections may wait to be accepted; the kernel may allow fewer.
 pub(crate) const BACKLOG: i32 = 1024;
@@ -156,7 +157,7 @@ impl Bound {
         let threads = threads
             .into_iter()
             .map(|Waiting { start, thread }| (start, thread));
-        DataPlane::start(Arc::new(shared), config.seed, threads)
+        DataPlane::start(Arc::new(shared), config.seed, config.copy, threads)
     }
 }
 
@@ -195,19 +196,22 @@ fn refusal(address: SocketAddr, source: io::Error) -> BindError {
 /// free takes the next client, and none waits behind a busy thread.
 fn thread(index: usize, sockets: &[std::net::TcpListener]) -> io::Result<Waiting> {
     let runtime: Runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    let listeners = {
+    let sockets = {
         let _inside = runtime.enter();
         let own = sockets
             .iter()
             .map(|socket| TcpListener::from_std(socket.try_clone()?));
-        own.collect::<io::Result<Vec<TcpListener>>>()?
+        Sockets {
+            listeners: own.collect::<io::Result<Vec<TcpListener>>>()?,
+            watch: carrier::watch()?,
+        }
     };
     let (start, started) = sync_channel::<Start>(1);
     let thread = std::thread::Builder::new()
         .name(format!("jackline-move-{index}"))
         .spawn(move || {
             if let Ok(start) = started.recv() {
-                worker::run(&runtime, listeners, start);
+                worker::run(&runtime, sockets, start);
             }
         })?;
     Ok(Waiting { start, thread })

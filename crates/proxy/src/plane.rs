@@ -11,6 +11,7 @@ use std::time::Duration;
 use jackline_core::CloseSessions;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::copy::CopyMode;
 use crate::shared::{Bytes, Shared};
 use crate::worker::{Command, ORDERS_MAX, Start};
 
@@ -56,6 +57,7 @@ impl DataPlane {
     pub(crate) fn start(
         shared: Arc<Shared>,
         seed: u64,
+        copy: CopyMode,
         threads: impl Iterator<Item = (SyncSender<Start>, JoinHandle<()>)>,
     ) -> Self {
         let mut started = Vec::new();
@@ -65,6 +67,7 @@ impl DataPlane {
                 shared: Arc::clone(&shared),
                 index,
                 seed,
+                copy,
                 commands: received,
             });
             if told.is_err() {

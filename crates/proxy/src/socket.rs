@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -63,13 +64,13 @@ fn is_itself(stream: &TcpStream, address: SocketAddr) -> io::Result<bool> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(crate) fn backstop(stream: &TcpStream, set: bool) -> io::Result<()> {
+pub(crate) fn backstop(stream: &impl AsFd, set: bool) -> io::Result<()> {
     let timeout = if set { USER_TIMEOUT } else { NO_USER_TIMEOUT };
     SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// Makes the coming close a reset.
-pub(crate) fn doom(stream: &TcpStream) {
+pub(crate) fn doom(stream: &impl AsFd) {
     // Fails only on what is no socket any more.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
@@ -78,8 +79,8 @@ pub(crate) fn doom(stream: &TcpStream) {
 ///
 /// # Errors
 /// `NotConnected` if the peer has reset the connection.
-pub(crate) fn finish(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).shutdown(Shutdown::Write)
+pub(crate) fn finish(stream: impl AsFd) -> io::Result<()> {
+    SockRef::from(&stream).shutdown(Shutdown::Write)
 }
 
 #[cfg(test)]

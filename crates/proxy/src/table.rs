@@ -14,6 +14,7 @@ use jackline_core::{CloseSessions, Ending};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::carrier::Summons;
 use crate::closing::{self, Judgement, LOOK, Order, Plan, Traffic};
 use crate::jitter::Jitter;
 use crate::ledger::Ledger;
@@ -27,6 +28,15 @@ pub(crate) struct Stalled {
     pub(crate) ledger: Arc<Ledger>,
     /// It was told before, and nothing was heard since.
     pub(crate) again: bool,
+}
+
+/// Whom to tell that a session is to be looked at.
+#[derive(Debug)]
+enum Wake {
+    /// The task of its first flight.
+    Task(Rc<Notify>),
+    /// The carrier, which knows it by this key.
+    Carrier(Rc<Summons>, usize),
 }
 
 /// One session: a downstream–upstream pair.
@@ -49,7 +59,7 @@ pub(crate) struct Entry {
     look: Cell<Option<Instant>>,
     order: Cell<Option<Order>>,
     pub(crate) ending: Cell<Ending>,
-    wake: Rc<Notify>,
+    wake: RefCell<Wake>,
 }
 
 impl Entry {
@@ -65,7 +75,7 @@ impl Entry {
     pub(crate) fn hear(&self, now: Instant) -> Option<Duration> {
         self.unanswered.set(None);
         if self.overdue.replace(false) {
-            self.wake.notify_one();
+            self.wake();
         }
         match self.heard.replace(Some(now)) {
             None => self.asked.get().map(|asked| now.saturating_duration_since(asked)),
@@ -93,7 +103,22 @@ impl Entry {
     /// Tells the session what to do.
     pub(crate) fn order(&self, order: Order) {
         self.order.set(Some(order));
-        self.wake.notify_one();
+        self.wake();
+    }
+
+    /// From now on the carrier is told. It is told at once, for something may have come before.
+    pub(crate) fn is_carried(&self, summons: &Rc<Summons>, key: usize) {
+        self.wake.replace(Wake::Carrier(Rc::clone(summons), key));
+        if self.order.get().is_some() || self.overdue.get() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        match &*self.wake.borrow() {
+            Wake::Task(task) => task.notify_one(),
+            Wake::Carrier(summons, key) => summons.call(*key),
+        }
     }
 
     /// What the session is told to do, once.
@@ -144,7 +169,7 @@ impl Table {
             look: Cell::default(),
             order: Cell::default(),
             ending: Cell::new(Ending::Ours),
-            wake,
+            wake: RefCell::new(Wake::Task(wake)),
         });
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
         if let Some(plan) = self.farewell.get() {
@@ -261,7 +286,7 @@ impl Table {
                         ledger: Arc::clone(&entry.ledger),
                         again: entry.overdue.replace(true),
                     });
-                    entry.wake.notify_one();
+                    entry.wake();
                 }
                 Some(since) => {
                     self.stalls.borrow_mut().insert((since + STALL, id));

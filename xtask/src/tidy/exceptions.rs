@@ -58,6 +58,14 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         "a case for each rule of the configuration: a list, looked up by name",
     ),
     Exception::sleep(
+        "crates/proxy/tests/data_plane/copying.rs",
+        "a client that reads one byte a second: the pauses are the case",
+    ),
+    Exception::sleep(
+        "crates/proxy/tests/data_plane/copying/exactness.rs",
+        "sessions with random pauses: the pauses are the case",
+    ),
+    Exception::sleep(
         "crates/proxy/tests/data_plane/dialling.rs",
         "the snapshot stays empty for a while: the time that passes is the case",
     ),

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod closing;
+mod copying;
 mod dialling;
 mod first_flight;
 mod limits;
