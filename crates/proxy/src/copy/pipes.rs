@@ -168,3 +168,103 @@ impl Drop for Lease {
 fn flags() -> SpliceFlags {
     SpliceFlags::NONBLOCK | SpliceFlags::MOVE
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// Two ends of a connection; the second does not block.
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        near.set_nodelay(true).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        far.set_nonblocking(true).unwrap();
+        (near, far)
+    }
+
+    #[test]
+    fn an_empty_pipe_comes_back_and_one_that_holds_bytes_is_closed() {
+        let pipes = Pipes::at_most(1);
+        let (mut near, far) = connection();
+        let (_keeps, into) = connection();
+        near.write_all(b"0123456789").unwrap();
+        let mut lease = pipes.lease().unwrap();
+        assert!(pipes.lease().is_none(), "only one may be had");
+        far.set_nonblocking(false).unwrap();
+        assert_eq!(far.peek(&mut [0; 10]).unwrap(), 10);
+        far.set_nonblocking(true).unwrap();
+        assert_eq!(lease.fill(far.as_fd()).unwrap(), 10);
+        assert_eq!(lease.drain(into.as_fd()).unwrap(), 10);
+        drop(lease);
+        assert_eq!(pipes.made(), 1, "it is kept");
+
+        near.write_all(b"never sent on").unwrap();
+        let mut lease = pipes.lease().unwrap();
+        while lease.holds() == 0 {
+            let _ = lease.fill(far.as_fd());
+        }
+        drop(lease);
+        assert_eq!(pipes.made(), 0, "nobody else is to get these bytes");
+        let lease = pipes.lease().unwrap();
+        assert_eq!(lease.holds(), 0);
+    }
+
+    #[test]
+    fn what_is_in_a_pipe_can_be_read_out() {
+        let pipes = Pipes::at_most(1);
+        let (mut near, far) = connection();
+        near.write_all(&[7; 5_000]).unwrap();
+        let mut lease = pipes.lease().unwrap();
+        while lease.holds() == 0 {
+            let _ = lease.fill(far.as_fd());
+        }
+        let held = lease.holds();
+        assert_eq!(lease.read_out().unwrap(), vec![7; held]);
+        drop(lease);
+        assert_eq!(pipes.made(), 1);
+    }
+
+    #[test]
+    fn a_pipe_whose_slots_are_full_is_no_drained_socket() {
+        let pipes = Pipes::at_most(1);
+        let (mut near, far) = connection();
+        let (into, mut out) = connection();
+        into.set_nonblocking(true).unwrap();
+        let mut lease = pipes.lease().unwrap();
+        // Sixteen slots, as where the kernel grants no bigger pipe.
+        fcntl_setpipe_size(&lease.ends().into, 16 * 4096).unwrap();
+        let sent: Vec<u8> = (0..40_000u32).map(|number| number.to_le_bytes()[0]).collect();
+        for piece in sent.chunks(100) {
+            near.write_all(piece).unwrap();
+        }
+        drop(near);
+        let (mut moved, mut rounds) = (0, 0);
+        loop {
+            match lease.fill(far.as_fd()) {
+                Ok(0) => break,
+                Ok(filled) => {
+                    rounds += 1;
+                    moved += filled;
+                    while lease.holds() > 0 {
+                        lease.drain(into.as_fd()).unwrap();
+                    }
+                }
+                // Drained, and its FIN is on the way.
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        drop((into, far));
+        let mut received = Vec::new();
+        out.set_nonblocking(false).unwrap();
+        out.read_to_end(&mut received).unwrap();
+        assert_eq!(
+            (moved, received == sent),
+            (sent.len(), true),
+            "in {rounds} rounds"
+        );
+    }
+}
