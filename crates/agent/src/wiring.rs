@@ -8,7 +8,7 @@ use jackline_discovery::{
     Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
     RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
 };
-use jackline_proxy::ProxyConfig;
+use jackline_proxy::{CopyMode, ProxyConfig};
 use jackline_trust::TrustConfig;
 
 use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
@@ -179,15 +179,22 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
     }
 }
 
+/// A limit as it is configured: nought is none.
+fn limit(configured: u32) -> Option<usize> {
+    usize::try_from(configured).ok().filter(|limit| *limit > 0)
+}
+
 /// What the data plane is told.
 pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
     ProxyConfig {
         listen: config.listen.clone(),
         threads: DATA_THREADS,
         hold: config.timing.hold,
-        sessions_max: None,
+        sessions_max: limit(config.limits.sessions),
+        endpoint_sessions_max: limit(config.limits.sessions_per_endpoint),
         allow_loopback: config.allow_loopback_upstreams,
         seed,
+        copy: CopyMode::Adaptive,
     }
 }
 

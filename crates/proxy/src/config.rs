@@ -20,6 +20,9 @@ pub struct ProxyConfig {
     pub hold: Duration,
     /// How many clients are served at once; `None`: as many as the descriptor limit allows.
     pub sessions_max: Option<usize>,
+    /// How many sessions one endpoint has at once; `None`: as many as come. Dials under way come on top. Above it clients
+    /// go to the next candidate.
+    pub endpoint_sessions_max: Option<usize>,
     /// Dial loopback upstreams whoever lists them. `false`: only those that a configured source (static list, registration
     /// address) lists; others may be another balancer that forwards to us. Our own listeners are refused always.
     pub allow_loopback: bool,
@@ -44,6 +47,7 @@ impl Default for ProxyConfig {
             threads: 2,
             hold: Duration::from_secs(1),
             sessions_max: None,
+            endpoint_sessions_max: None,
             allow_loopback: false,
             seed: 0,
             copy: CopyMode::Adaptive,

@@ -18,7 +18,7 @@ use crate::carrier;
 use crate::config::ProxyConfig;
 use crate::loops::Loops;
 use crate::plane::DataPlane;
-use crate::shared::Shared;
+use crate::shared::{Limits, Shared};
 use crate::worker::{self, Sockets, Start};
 
 /// How many connections may wait to be accepted; the kernel may allow fewer.
@@ -151,9 +151,14 @@ impl Bound {
             descriptors,
             ..
         } = self;
-        let sessions_max = config.sessions_max.unwrap_or_else(|| sessions_max(descriptors));
+        let most = sessions_max(descriptors);
+        let limits = Limits {
+            // More than there are descriptors for would only fail later, and less clearly.
+            sessions: config.sessions_max.map_or(most, |wanted| wanted.min(most)),
+            endpoint_sessions: config.endpoint_sessions_max,
+        };
         let loops = Loops::new(addresses, config.allow_loopback);
-        let shared = Shared::new(snapshots, sink, loops, config.hold, sessions_max, threads.len());
+        let shared = Shared::new(snapshots, sink, loops, config.hold, limits, threads.len());
         let threads = threads
             .into_iter()
             .map(|Waiting { start, thread }| (start, thread));

@@ -41,6 +41,8 @@ pub struct Sessions {
     pub refused_total: u64,
     /// Of these, those that came above the limit of sessions.
     pub over_limit_total: u64,
+    /// Dials that passed an endpoint by because it had as many sessions as one may have.
+    pub endpoint_full_total: u64,
     /// Second dials that were started on silence (S3).
     pub hedges_total: u64,
     /// First flights that were sent to one more endpoint (S4).
@@ -112,6 +114,7 @@ impl DataPlane {
             closed_total: read(&counts.closed),
             refused_total: read(&counts.refused),
             over_limit_total: read(&counts.over_limit),
+            endpoint_full_total: read(&counts.endpoint_full),
             hedges_total: read(&counts.hedges),
             repeats_total: read(&counts.repeats),
             bytes_from_clients_total: sum(|bytes| &bytes.from_clients),

@@ -61,6 +61,38 @@ async fn clients_above_the_limit_are_reset_and_the_others_stay() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_full_is_passed_by() {
+    let (first, second) = (Upstream::echo().await, Upstream::echo().await);
+    let config = ProxyConfig {
+        allow_loopback: true,
+        endpoint_sessions_max: Some(2),
+        ..config()
+    };
+    let rig = Rig::with(config, &[first.address, second.address]);
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(rig.echoed_client().await);
+    }
+    let sessions = rig.plane.sessions();
+    assert_eq!(
+        sessions.by_endpoint,
+        [(first.address, 2), (second.address, 2)].into()
+    );
+    assert_eq!(
+        sessions.endpoint_full_total, 2,
+        "one for each that went on to the second"
+    );
+    if let Ok(mut fifth) = soon(TcpStream::connect(rig.address)).await {
+        assert!(!ends_by_fin(&mut fifth).await, "nobody has room");
+    }
+    drop(clients.remove(0));
+    rig.events.wait(1, crate::support::is_closed).await;
+    let mut sixth = rig.echoed_client().await;
+    assert_eq!(rig.plane.sessions().by_endpoint[&first.address], 2);
+    echo(&mut sixth, b"x").await;
+}
+
+#[tokio::test]
 async fn the_limit_on_descriptors_is_raised() {
     drop(jackline_proxy::bind(&config()).unwrap());
     let limit = getrlimit(Resource::Nofile);
