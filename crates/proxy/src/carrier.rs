@@ -25,6 +25,7 @@ use self::slots::Slots;
 use crate::copy::{Readiness, Tools};
 use crate::fault::Side;
 use crate::parting;
+use crate::tcp_info::Sample;
 
 mod carried;
 mod slots;
@@ -51,8 +52,8 @@ pub(crate) fn watch() -> io::Result<Watch> {
     AsyncFd::with_interest(epoll::create(CreateFlags::CLOEXEC)?, Interest::READABLE)
 }
 
-/// Who has something to be told, though the kernel says nothing of its sockets: sessions with an order, and those that have
-/// begun or ceased to wait for an answer. A session may stand in it twice, or be over by the time that it is looked at.
+/// Sessions that have an order, though the kernel says nothing of their sockets. One may stand in it twice, or be over by the
+/// time that it is looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Summons {
     keys: RefCell<Vec<usize>>,
@@ -146,6 +147,11 @@ impl Carrier {
                 self.obey(key);
             }
         }
+    }
+
+    /// What the upstream of the session at this key has not acknowledged; `None`: the session is over.
+    pub(crate) fn sample(&self, key: usize) -> Option<Sample> {
+        self.sessions.borrow().at(key)?.sample()
     }
 
     /// Asks the set without waiting. `true`: there may be more.

@@ -52,6 +52,7 @@ mod session;
 mod shared;
 mod socket;
 mod table;
+mod tcp_info;
 #[cfg(test)]
 mod testing;
 mod thread;

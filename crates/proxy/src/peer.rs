@@ -161,9 +161,13 @@ impl<S: AsFd> Upstream<S> {
 
     /// Sets the backstop for data that stays unacknowledged while an answer is overdue, and lifts it again.
     pub(crate) fn mind_backstop(&self) {
-        let overdue = self.entry().is_overdue();
-        if self.backstop.replace(overdue) != overdue
-            && let Err(error) = socket::backstop(self.peer.stream(), overdue)
+        self.set_backstop(self.entry().is_overdue());
+    }
+
+    /// The same as others see fit.
+    pub(crate) fn set_backstop(&self, set: bool) {
+        if self.backstop.replace(set) != set
+            && let Err(error) = socket::backstop(self.peer.stream(), set)
         {
             tracing::debug!(%error, "an upstream's socket takes no user timeout");
         }

@@ -85,8 +85,9 @@ async fn obey(
         }));
     }
     drop(stopped);
+    let carries = Rc::clone(&carrier);
     tokio::task::spawn_local(supervise("carrying", move || {
-        let carrier = Rc::clone(&carrier);
+        let carrier = Rc::clone(&carries);
         async move { carrier.run().await }
     }));
     let mut end: Option<(Instant, oneshot::Sender<()>)> = None;
@@ -124,7 +125,7 @@ async fn obey(
             ticked = now;
             thread
                 .table
-                .tick(now)
+                .tick(&|key| carrier.sample(key), now)
                 .iter()
                 .for_each(|stalled| thread.shared.stalled(stalled));
         }

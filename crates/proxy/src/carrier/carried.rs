@@ -15,6 +15,7 @@ use crate::flight::Settled;
 use crate::parting::Parting;
 use crate::peer::{Peer, Upstream};
 use crate::shared::Seat;
+use crate::tcp_info::{self, Sample};
 use crate::thread::Present;
 
 /// What becomes of a session after its turn.
@@ -44,6 +45,8 @@ impl Carried {
     /// The runtime does not let go of a socket.
     pub(crate) fn new(settled: Settled, client: Peer, seat: Seat, present: Present) -> std::io::Result<Self> {
         let Settled { upstream, copy } = settled;
+        // It has answered.
+        upstream.set_backstop(false);
         Ok(Self {
             upstream: upstream.into_plain()?,
             client: client.into_plain()?,
@@ -93,10 +96,24 @@ impl Carried {
         }
     }
 
-    /// Looks at what it was summoned for; gives the order, if there is one.
+    /// What it was summoned for, if that still holds.
     pub(super) fn heed(&self) -> Option<Order> {
-        self.upstream.mind_backstop();
         self.upstream.entry().take_order()
+    }
+
+    /// What the upstream has not acknowledged. The kernel's own backstop stands as long as it repeats that in vain, and
+    /// not for a peer that merely does not read: it would be killed by it.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        match tcp_info::sample(self.upstream()) {
+            Ok(sample) => {
+                self.upstream.set_backstop(sample.is_lost());
+                Some(sample)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an upstream's socket tells nothing of its data");
+                None
+            }
+        }
     }
 
     /// It came to an end by itself.

@@ -203,7 +203,7 @@ async fn a_clients_reset_is_seen_in_each_mode_though_the_server_takes_nothing() 
     for mode in MODES {
         let rig = rig(mode, &upstream);
         let mut client = rig.client().await;
-        let flood = vec![1; 32 * 1024 * 1024];
+        let flood = vec![1; 64 * 1024 * 1024];
         tokio::select! {
             _ = client.write_all(&flood) => panic!("all of it was taken"),
             () = rig.events.wait(1, |event| matches!(event, Event::SessionStalled { .. })) => {}
