@@ -1,0 +1,49 @@
+//! A certificate made on the spot, and both ends of a TLS connection: what a kubelet's connections are made of.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// The name on the certificate.
+const NAME: &str = "kubernetes";
+
+/// Both ends.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    connector: TlsConnector,
+}
+
+impl Tls {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()])?;
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone())?;
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)?;
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // A whole handshake each time, as after a restart.
+        client.resumption = rustls::client::Resumption::disabled();
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            connector: TlsConnector::from(Arc::new(client)),
+        })
+    }
+
+    pub(crate) async fn connect(&self, stream: TcpStream) -> anyhow::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(NAME).context("a good name")?;
+        Ok(self.connector.connect(name, stream).await?)
+    }
+}
