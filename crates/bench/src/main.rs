@@ -11,7 +11,9 @@
     reason = "a command-line tool speaks on standard output, and tells on standard error how far it is"
 )]
 
+mod failover;
 mod goals;
+mod instructions;
 mod machine;
 mod origin;
 mod page;
@@ -48,7 +50,7 @@ struct Arguments {
     /// How often everything is measured
     #[arg(long)]
     rounds: Option<u32>,
-    /// Only figures whose name begins so (bulk, connections, requests, idle, mixed, rest, growth); may be given again
+    /// Only figures whose name begins so (bulk, connections, requests, idle, mixed, rest, growth, failover); may be given again
     #[arg(long, value_name = "WORK")]
     only: Vec<String>,
     /// Only these targets; jackline is always one of them
@@ -60,6 +62,12 @@ struct Arguments {
     /// On standard output: a table for people, or JSON
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Count instructions with callgrind instead, and compare them with the committed figures
+    #[arg(long)]
+    instructions: bool,
+    /// With --instructions: these are the committed figures from now on
+    #[arg(long)]
+    write: bool,
     /// Where the JSON and the HTML page are written
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     report: PathBuf,
@@ -79,6 +87,15 @@ enum Part {
         #[arg(long)]
         to: SocketAddr,
     },
+    /// A server in a process of its own.
+    Origin {
+        /// Told in each answer
+        #[arg(long)]
+        name: String,
+        /// Where its certificate is
+        #[arg(long)]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,11 +113,34 @@ fn main() -> anyhow::Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    if let Some(Part::Relay { listen, to }) = arguments.part {
-        runtime.block_on(relay::run(listen, to))?;
-        return Ok(ExitCode::SUCCESS);
+    match arguments.part {
+        Some(Part::Relay { listen, to }) => runtime.block_on(relay::run(listen, to))?,
+        Some(Part::Origin { name, folder }) => runtime.block_on(failover::serve(&name, folder))?,
+        None if arguments.instructions => {
+            let jackline = arguments
+                .jackline
+                .context("which jackline? give --jackline PATH")?;
+            let tools = Tools::new(jackline, &[])?;
+            let good = runtime.block_on(instructions::run(&tools, arguments.write))?;
+            return Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        None => {
+            if let Some(mut again) = failover::in_own_network() {
+                let status = again.status()?;
+                return Ok(if status.success() {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                });
+            }
+            return runtime.block_on(measure(&arguments));
+        }
     }
-    runtime.block_on(measure(&arguments))
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The whole run. The exit code is a failure only if something could not be measured: a goal that is missed is a result.
@@ -136,6 +176,31 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    for fault in failover::Fault::ALL {
+        if !arguments.only.is_empty()
+            && !arguments
+                .only
+                .iter()
+                .any(|name| "failover".starts_with(name.as_str()))
+        {
+            continue;
+        }
+        for sort in wanted(tools.choosers(), &arguments.target) {
+            eprintln!("failover: {fault:?} with {}", sort.name());
+            match failover::run(fault, &sort, &tools).await {
+                Ok(figures) => {
+                    for (figure, value) in figures {
+                        samples.add(&figure, sort.name(), value);
+                    }
+                }
+                Err(error) => samples.fail(
+                    &format!("failover ({fault:?})"),
+                    sort.name(),
+                    &format!("{error:#}"),
+                ),
+            }
+        }
+    }
     let report = Report::of(&samples, rounds, arguments.quick);
     report.write(&arguments.report)?;
     match arguments.output {
@@ -166,7 +231,7 @@ async fn play(
     length: &Length,
     samples: &mut Samples,
 ) -> anyhow::Result<()> {
-    let target = tools.start(sort, origin.address).await?;
+    let target = tools.start(sort, &[origin.address]).await?;
     let figures = work.run(&target, origin, length).await?;
     for (figure, value) in figures {
         samples.add(&figure, sort.name(), value);

@@ -17,10 +17,12 @@ use crate::process::Process;
 
 mod configuration;
 
-/// How long a target may take to carry its first byte.
-const START: Duration = Duration::from_secs(20);
+/// How long a target may take to carry its first byte; under callgrind everything takes long.
+const START: Duration = Duration::from_secs(60);
 /// How long one may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(2);
+/// The same under callgrind.
+const END_COUNTED: Duration = Duration::from_secs(60);
 
 /// A kind of target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub(crate) enum Sort {
     Nginx,
     /// Tokio's copy_bidirectional.
     Copy,
+    /// HAProxy as Kubespray sets it up.
+    HaproxyKubespray,
+    /// HAProxy tuned for a quick change of servers.
+    HaproxyTuned,
     /// What `--rival` gives.
     Given {
         name: String,
@@ -48,6 +54,8 @@ impl Sort {
             Self::Jackline => "jackline",
             Self::Haproxy => "haproxy",
             Self::HaproxySplice => "haproxy-splice",
+            Self::HaproxyKubespray => "haproxy-kubespray",
+            Self::HaproxyTuned => "haproxy-tuned",
             Self::Nginx => "nginx",
             Self::Copy => "copy",
             Self::Given { name, .. } => name,
@@ -94,15 +102,52 @@ impl Tools {
         sorts
     }
 
-    /// Starts one before this origin, and waits until it carries bytes.
-    pub(crate) async fn start(&self, sort: &Sort, origin: SocketAddr) -> anyhow::Result<Target> {
+    /// Those that can choose among several servers.
+    pub(crate) fn choosers(&self) -> Vec<Sort> {
+        let mut sorts = vec![Sort::Jackline];
+        if self.haproxy.is_some() {
+            sorts.extend([Sort::HaproxyKubespray, Sort::HaproxyTuned]);
+        }
+        sorts.extend(self.nginx.is_some().then_some(Sort::Nginx));
+        sorts
+    }
+
+    /// Starts one before these servers, and waits until it carries bytes.
+    pub(crate) async fn start(&self, sort: &Sort, servers: &[SocketAddr]) -> anyhow::Result<Target> {
         let folder = TempDir::new()?;
-        let address = if *sort == Sort::Direct {
-            origin
-        } else {
-            free_address()?
+        let address = match servers {
+            [only] if *sort == Sort::Direct => *only,
+            _ => free_address()?,
         };
-        let command = self.command(sort, address, origin, folder.path())?;
+        let command = self.command(sort, address, servers, folder.path())?;
+        self.start_with(sort, address, command, folder).await
+    }
+
+    /// The same under callgrind, which leaves its counts in the target's folder.
+    pub(crate) async fn start_counted(&self, sort: &Sort, servers: &[SocketAddr]) -> anyhow::Result<Target> {
+        let folder = TempDir::new()?;
+        let address = free_address()?;
+        let command = self.command(sort, address, servers, folder.path())?;
+        let command = command.context("nothing to be counted")?;
+        let mut counted = Command::new("valgrind");
+        counted
+            .arg("--tool=callgrind")
+            .arg(format!(
+                "--callgrind-out-file={}",
+                folder.path().join("callgrind").display()
+            ))
+            .arg(command.get_program())
+            .args(command.get_args());
+        self.start_with(sort, address, Some(counted), folder).await
+    }
+
+    async fn start_with(
+        &self,
+        sort: &Sort,
+        address: SocketAddr,
+        command: Option<Command>,
+        folder: TempDir,
+    ) -> anyhow::Result<Target> {
         let child = command
             .map(|command| spawn(command, sort, folder.path()))
             .transpose()?;
@@ -120,7 +165,7 @@ impl Tools {
         &self,
         sort: &Sort,
         listen: SocketAddr,
-        to: SocketAddr,
+        to: &[SocketAddr],
         folder: &Path,
     ) -> anyhow::Result<Option<Command>> {
         let installed = |program: &Option<PathBuf>| program.clone().context("it is not installed");
@@ -133,10 +178,9 @@ impl Tools {
                 command.arg("run").arg("--config").arg(file);
                 command
             }
-            Sort::Haproxy | Sort::HaproxySplice => {
+            Sort::Haproxy | Sort::HaproxySplice | Sort::HaproxyKubespray | Sort::HaproxyTuned => {
                 let file = folder.join("haproxy.cfg");
-                let splice = *sort == Sort::HaproxySplice;
-                fs::write(&file, configuration::haproxy(listen, to, folder, splice))?;
+                fs::write(&file, configuration::haproxy(sort, listen, to, folder))?;
                 let mut command = Command::new(installed(&self.haproxy)?);
                 command.arg("-db").arg("-f").arg(file);
                 command
@@ -155,14 +199,17 @@ impl Tools {
             }
             Sort::Copy => {
                 let mut command = Command::new(std::env::current_exe()?);
-                let (listen, to) = (listen.to_string(), to.to_string());
+                let (listen, to) = (listen.to_string(), first(to)?.to_string());
                 command.args(["relay", "--listen", &listen, "--to", &to]);
                 command
             }
             Sort::Given { command: given, .. } => {
                 let given = given.replace("{listen}", &listen.to_string());
                 let mut command = Command::new("sh");
-                command.args(["-c", &format!("exec {}", given.replace("{to}", &to.to_string()))]);
+                command.args([
+                    "-c",
+                    &format!("exec {}", given.replace("{to}", &first(to)?.to_string())),
+                ]);
                 command
             }
         };
@@ -201,12 +248,23 @@ impl Target {
 
     /// Ends it, and waits for that.
     pub(crate) async fn end(mut self) {
+        self.end_within(END).await;
+    }
+
+    /// Ends it in peace, and gives what it left.
+    pub(crate) async fn leave(mut self) -> anyhow::Result<TempDir> {
+        self.end_within(END_COUNTED).await;
+        let left = std::mem::replace(&mut self.folder, TempDir::new()?);
+        Ok(left)
+    }
+
+    async fn end_within(&mut self, time: Duration) {
         let Some(child) = &mut self.child else { return };
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }
         let start = Instant::now();
-        while start.elapsed() < END && matches!(child.try_wait(), Ok(None)) {
+        while start.elapsed() < time && matches!(child.try_wait(), Ok(None)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // What is left is killed as this is dropped.
@@ -253,6 +311,10 @@ async fn carries(address: SocketAddr) -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     tokio::time::timeout(Duration::from_secs(2), exchange).await?
+}
+
+fn first(servers: &[SocketAddr]) -> anyhow::Result<SocketAddr> {
+    servers.first().copied().context("no server to relay to")
 }
 
 /// A port that nobody has at this moment.

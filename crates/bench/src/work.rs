@@ -11,7 +11,7 @@ use crate::target::Target;
 
 mod bulk;
 mod connections;
-mod http;
+pub(crate) mod http;
 mod idle;
 mod mixed;
 mod requests;
@@ -149,7 +149,7 @@ impl Meter {
 }
 
 /// A raw stream of this kind through the target.
-async fn raw(target: &Target, way: Raw) -> anyhow::Result<TcpStream> {
+pub(crate) async fn raw(target: &Target, way: Raw) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(target.address).await?;
     stream.set_nodelay(true)?;
     stream.write_all(&[way.word()]).await?;

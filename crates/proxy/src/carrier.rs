@@ -77,8 +77,6 @@ pub(crate) struct Carrier {
     summons: Rc<Summons>,
     /// Sessions that have more to do at once.
     again: RefCell<Vec<usize>>,
-    /// Told when there is work that the kernel does not tell of.
-    resumed: Notify,
     /// The time, read once for each batch of events.
     now: Cell<Instant>,
 }
@@ -91,7 +89,6 @@ impl Carrier {
             tools: RefCell::new(tools),
             summons: Rc::default(),
             again: RefCell::default(),
-            resumed: Notify::new(),
             now: Cell::new(Instant::now()),
         }
     }
@@ -128,7 +125,6 @@ impl Carrier {
                         Err(error) => tracing::error!(%error, "the sessions' sockets cannot be watched"),
                     },
                     () = self.summons.told.notified() => {}
-                    () = self.resumed.notified() => {}
                 }
             } else {
                 // Others come first: dials, orders, and whoever has news.
@@ -229,7 +225,7 @@ impl Carrier {
 
     fn resume(&self) {
         if !self.again.borrow().is_empty() {
-            self.resumed.notify_one();
+            self.summons.told.notify_one();
         }
     }
 }
