@@ -215,8 +215,10 @@ impl Carrier {
         let session = sessions.remove(key);
         drop(sessions);
         if let Some(session) = session {
-            // A descriptor that goes back to the runtime is in no set of ours.
-            let _ = epoll::delete(self.watch.get_ref(), session.client());
+            // They outlive the session's key, and their news would be taken for another's. Closing takes out the rest.
+            for socket in [session.client(), session.upstream()] {
+                let _ = epoll::delete(self.watch.get_ref(), socket);
+            }
             if let Some(parting) = session.obey(order) {
                 drop(tokio::task::spawn_local(parting::part(parting)));
             }
