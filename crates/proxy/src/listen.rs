@@ -19,6 +19,7 @@ use crate::config::ProxyConfig;
 use crate::loops::Loops;
 use crate::plane::DataPlane;
 use crate::shared::{Limits, Shared};
+use crate::socket;
 use crate::worker::{self, Sockets, Start};
 
 /// How many connections may wait to be accepted; the kernel may allow fewer.
@@ -174,6 +175,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    socket::prepare(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -256,6 +258,19 @@ fn sessions_max(descriptors: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_accepted_has_the_listeners_options() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = socket2::SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 5);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap().as_secs(), 2);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
 
     #[test]
     fn sessions_leave_descriptors_to_the_rest() {

@@ -13,16 +13,12 @@ use crate::fault::SessionError;
 use crate::flight::{Flight, Settled};
 use crate::peer::Peer;
 use crate::shared::Seat;
-use crate::socket;
 use crate::thread::Thread;
 
 /// Serves one client until it has an upstream.
 pub(crate) async fn serve(thread: Rc<Thread>, carrier: Rc<Carrier>, stream: TcpStream, seat: Seat) {
     let present = thread.enter();
     let client = Peer::new(stream);
-    if let Err(error) = socket::prepare(client.stream()) {
-        tracing::debug!(%error, "a client's socket takes no options");
-    }
     match settle(&thread, &client).await {
         Ok(settled) => {
             let handed = Carried::new(settled, client, seat, present);

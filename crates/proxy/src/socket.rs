@@ -18,15 +18,13 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What tells the kernel to take its own limit.
 const NO_USER_TIMEOUT: Duration = Duration::ZERO;
 
-/// Sets what both sides need: small writes leave at once, and a dead idle peer is found.
+/// Sets what both sides need: small writes leave at once, and a dead idle peer is found. What a listening socket accepts has
+/// its options, so that clients' sockets need no call each.
 ///
 /// # Errors
 /// What the kernel says; the socket works without as well.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    prepare_socket(&SockRef::from(stream))
-}
-
-fn prepare_socket(socket: &SockRef<'_>) -> io::Result<()> {
+pub(crate) fn prepare(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     let keep_alive = TcpKeepalive::new()
         .with_time(KEEP_ALIVE_IDLE)
@@ -45,7 +43,7 @@ pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     } else {
         TcpSocket::new_v6()?
     };
-    prepare_socket(&SockRef::from(&socket))?;
+    prepare(&socket)?;
     let stream = socket.connect(address).await?;
     if is_itself(&stream, address)? {
         return Err(io::ErrorKind::ConnectionRefused.into());
