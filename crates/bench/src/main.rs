@@ -28,6 +28,7 @@ mod work;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -37,6 +38,9 @@ use crate::report::Report;
 use crate::samples::Samples;
 use crate::target::{Sort, Tools};
 use crate::work::{Length, Work};
+
+/// One work with one target takes no longer; if it does, that is told, and the others go on.
+const PLAY_MAX: Duration = Duration::from_secs(120);
 
 /// Measures jackline beside its rivals.
 #[derive(Debug, Parser)]
@@ -170,7 +174,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             sorts.rotate_left(first);
             for sort in &sorts {
                 eprintln!("round {round} of {rounds}: {} with {}", work.name(), sort.name());
-                if let Err(error) = play(work, sort, &tools, &origin, &length, &mut samples).await {
+                let playing = play(work, sort, &tools, &origin, &length, &mut samples);
+                let played = tokio::time::timeout(PLAY_MAX, playing).await;
+                if let Err(error) = played.context("it took too long").flatten() {
                     samples.fail(work.name(), sort.name(), &format!("{error:#}"));
                 }
             }

@@ -19,6 +19,8 @@ mod configuration;
 
 /// How long a target may take to carry its first byte; under callgrind everything takes long.
 const START: Duration = Duration::from_secs(60);
+/// How long HAProxy may take to tell of its pipes.
+const PIPES_TIME: Duration = Duration::from_secs(1);
 /// How long one may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(2);
 /// The same under callgrind.
@@ -151,7 +153,7 @@ impl Tools {
         let child = command
             .map(|command| spawn(command, sort, folder.path()))
             .transpose()?;
-        let target = Target {
+        let mut target = Target {
             sort: sort.clone(),
             address,
             child,
@@ -239,6 +241,7 @@ impl Target {
         }
         use std::io::{Read, Write};
         let mut socket = std::os::unix::net::UnixStream::connect(self.folder.path().join("stats")).ok()?;
+        socket.set_read_timeout(Some(PIPES_TIME)).ok()?;
         socket.write_all(b"show info\n").ok()?;
         let mut text = String::new();
         socket.read_to_string(&mut text).ok()?;
@@ -270,11 +273,15 @@ impl Target {
         // What is left is killed as this is dropped.
     }
 
-    async fn wait(&self) -> anyhow::Result<()> {
+    async fn wait(&mut self) -> anyhow::Result<()> {
         let start = Instant::now();
         while start.elapsed() < START {
             if carries(self.address).await.is_ok() {
                 return Ok(());
+            }
+            let over = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if over.is_some() {
+                break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -60,7 +60,7 @@ pub(super) fn haproxy(sort: &Sort, listen: SocketAddr, to: &[SocketAddr], folder
             text
         });
     format!(
-        "global\n  nbthread 2\n  maxconn 9500\n  stats socket {} mode 600 level admin\n\
+        "global\n  nbthread 2\n  maxconn 9400\n  maxpipes 256\n  stats socket {} mode 600 level admin\n\
          defaults\n  mode tcp\n  {times}\n{splicing}\
          frontend clients\n  bind {listen}\n  default_backend servers\n\
          backend servers\n  {backend}\n{servers}",
