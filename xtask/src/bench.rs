@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::ensure;
 
 use crate::debian::Unpacked;
+use crate::multihost::NFTABLES;
 use crate::workspace::Workspace;
 
 /// The rivals, and what they need of Debian.
@@ -40,8 +41,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
         .arg(workspace.target.join("bench"))
         .args(arguments)
         .current_dir(&workspace.root);
-    if let Some(rivals) = Unpacked::fetch(workspace, "rivals", &RIVALS) {
-        rivals.offer(&mut bench);
+    for (name, packages) in [("rivals", &RIVALS[..]), ("nftables", &NFTABLES[..])] {
+        if let Some(unpacked) = Unpacked::fetch(workspace, name, packages) {
+            unpacked.offer(&mut bench);
+        }
     }
     Ok(bench.status()?.success())
 }

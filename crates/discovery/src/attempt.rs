@@ -356,7 +356,7 @@ mod tests {
                     retry_after: pause(4),
                     missing: None,
                 },
-                _ => AskError::from_connect(rustix::io::Errno::MFILE.into()),
+                _ => AskError::Local(jackline_core::LocalFault::Descriptors),
             }
         };
         let failure_of = async |who: &[SocketAddr]| {

@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::carrier::Carrier;
+use crate::listen;
 use crate::peer::Peer;
 use crate::session;
 use crate::thread::Thread;
-use crate::{fault, listen};
 
 /// The pause after a fault of our own; doubled up to the longest while it lasts.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -38,7 +38,7 @@ pub(crate) async fn accept(
                 admit(&thread, &carrier, stream);
             }
             Err(error) => {
-                if let Some(fault) = fault::local(&error) {
+                if let Some(fault) = jackline_way::local_fault(&error) {
                     thread.shared.local_fault(fault);
                 }
                 // Anything else is a client that left the backlog; the pause keeps an unknown error from spinning.

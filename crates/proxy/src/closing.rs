@@ -56,9 +56,10 @@ impl Traffic {
                 .is_some_and(|asked| self.heard.is_none_or(|heard| heard < asked))
     }
 
-    /// D4: silent for at least `least`, and owing an answer.
+    /// D4: silent for at least `least`, whether or not it owes an answer: a watch that waits for events asks nothing, and would
+    /// wait at a frozen server for as long as that is frozen.
     pub(crate) fn is_silent(&self, least: Duration, now: Instant) -> bool {
-        self.is_waiting() && now.saturating_duration_since(self.silent_since()) >= least
+        now.saturating_duration_since(self.silent_since()) >= least
     }
 
     /// D2: nothing unsent, both directions silent for `least`, the last byte from the server or none at all.

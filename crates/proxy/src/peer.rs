@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use jackline_core::{Ending, Event};
+use jackline_way::Opening;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -70,6 +71,15 @@ impl Peer {
     /// The runtime does not let go of it.
     pub(crate) fn into_plain(self) -> io::Result<Peer<net::TcpStream>> {
         self.convert(TcpStream::into_std)
+    }
+
+    /// For whom upstreams are dialled where this is the client's connection.
+    pub(crate) fn opening(&self) -> Opening {
+        match (self.stream().peer_addr(), self.stream().local_addr()) {
+            (Ok(client), Ok(listener)) => Opening::Relayed { client, listener },
+            // It is gone, and soon we notice.
+            _ => Opening::Ours,
+        }
     }
 
     /// Waits until the peer has reset the connection, or was given up by the kernel. Reads nothing.

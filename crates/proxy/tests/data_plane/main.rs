@@ -10,3 +10,4 @@ mod first_flight;
 mod limits;
 mod support;
 mod tls;
+mod way;
