@@ -31,7 +31,7 @@ const ADMINISTRATORS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Those by which the quick run shows that they can fail, each where it was played.
 const CANARIES: [&str; 2] = ["dropped-from-server", "real-alternating"];
 
-/// The program that plays them, ready to be started.
+/// The programs that play them, ready to be started.
 pub(crate) struct Multihost {
     programs: PathBuf,
     tools: Option<Unpacked>,
@@ -64,7 +64,16 @@ impl Multihost {
 
     /// A call of it.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.programs.join("multihost"));
+        self.call("multihost", arguments)
+    }
+
+    /// A call of the program that plays on loopback what has figures with a target.
+    pub(crate) fn recovery(&self, arguments: &[&str]) -> Command {
+        self.call("recovery", arguments)
+    }
+
+    fn call(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.programs.join(program));
         command
             .arg("--program")
             .arg(self.programs.join("jackline"))

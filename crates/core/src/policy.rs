@@ -161,6 +161,9 @@ impl Policy {
                 report,
             } => {
                 let (answered_by, valid_for) = (report.answered_by, report.valid_for);
+                for &server in report.tried.iter().take(crate::refreshing::TARGETS_MAX) {
+                    self.take_discovery(source, Some(server), Capability::No);
+                }
                 self.take_report(source, (refresh, position), report, actions);
                 self.take_discovery(source, answered_by, Capability::Yes);
                 self.plan_after_report(source, refresh, valid_for);

@@ -16,6 +16,8 @@ mod membership;
 mod moving;
 #[path = "core/nodes.rs"]
 mod nodes;
+#[path = "core/pace.rs"]
+mod pace;
 #[path = "core/property.rs"]
 mod property;
 #[path = "core/recovery.rs"]

@@ -116,6 +116,14 @@ pub(crate) enum Phase {
 }
 
 impl AskError {
+    /// Whether no connection came about, and the fault is not ours.
+    pub(crate) fn is_unreached(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreached(_) | Self::TimedOut(Phase::Connect | Phase::Tls)
+        )
+    }
+
     /// What a connect that failed means: our own fault is told apart from the network's and the server's (H3).
     pub(crate) fn from_way(error: WayError) -> Self {
         match error {

@@ -26,6 +26,8 @@ pub(crate) enum Server {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answers {
     List(Vec<SocketAddr>),
+    /// A list with a watch behind it, on which nothing happens.
+    Watched(Vec<SocketAddr>),
     /// A list that says how long it holds.
     Holding(Vec<SocketAddr>, Duration),
     /// As etcd answers while a majority of its members is away.
@@ -303,13 +305,18 @@ impl World {
             refresh,
             failure: SourceFailure {
                 reason: reason.into(),
-                tried: vec![],
-                retry_after: None,
-                local: None,
+                ..SourceFailure::default()
             },
         };
         match self.sources.get(&source).unwrap_or(&Answers::Fails) {
             Answers::List(list) => (ms(4), reported(source, refresh, list)),
+            Answers::Watched(list) => {
+                let mut event = reported(source, refresh, list);
+                if let Event::SourceReported { report, .. } = &mut event {
+                    report.mode = Mode::Watch;
+                }
+                (ms(4), event)
+            }
             Answers::Holding(list, valid) => {
                 let mut event = reported(source, refresh, list);
                 if let Event::SourceReported { report, .. } = &mut event {
