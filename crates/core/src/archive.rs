@@ -64,9 +64,12 @@ impl Policy {
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.probing = Probing::default();
             let judgement = &mut endpoint.judgement;
-            judgement.health = Health::Unknown;
-            judgement.since = now;
-            judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            // H8: what was found to be another's stays that until a test says otherwise.
+            if judgement.health != Health::Impostor {
+                judgement.health = Health::Unknown;
+                judgement.since = now;
+                judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            }
             judgement.good = 0;
             judgement.good_since = None;
             judgement.suspicion = None;

@@ -126,7 +126,7 @@ impl Policy {
             empty_suspicions: judgement.heard.map(|heard| heard.empty),
             unroutable: judgement.unroutable,
             dead_silent: judgement.dead_silent,
-            shared_cause: judgement.shared_cause,
+            shared_cause: judgement.shared_since.is_some(),
             witness: self.has_witness(address),
             probe_outstanding: endpoint
                 .probing

@@ -1,0 +1,7 @@
+//! Tests of the simulated world.
+
+#[path = "sim/calm.rs"]
+mod calm;
+
+#[path = "sim/swarm.rs"]
+mod swarm;
