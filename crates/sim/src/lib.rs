@@ -9,6 +9,7 @@
 //! | `plane`, `network`, `names` | what the nodes live on: docs/simulation.md maps each behaviour to its fact |
 //! | `node` | a node's shell, which answers each action as the real one does |
 //! | `safety` | what must never happen, judged from outside |
+//! | [`scenario`] | prose that runs: what happens, what must hold, the expected timeline |
 //! | [`swarm`] | worlds drawn from seeds: safe at each step, and at rest soon after they are healed |
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod plane;
 pub mod policy;
 mod queue;
 mod safety;
+pub mod scenario;
 mod scene;
 pub mod spec;
 pub mod swarm;

@@ -41,7 +41,7 @@ pub(crate) use clients::Client;
 use dialling::Dial;
 use disk::Disk;
 use flow::Flow;
-use session::Session;
+pub(crate) use session::Session;
 use watching::{Refresh, Watch};
 
 /// The data plane's bucket for hedges and repeats, in tenths (S4: 20, and a tenth for each dial).

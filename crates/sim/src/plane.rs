@@ -224,14 +224,6 @@ impl Plane {
         self.owners.remove(&ip);
     }
 
-    /// By its name.
-    pub(crate) fn find(&self, name: &str) -> Option<ServerId> {
-        self.servers
-            .iter()
-            .position(|server| server.name == name)
-            .map(ServerId)
-    }
-
     pub(crate) fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
         (0..self.servers.len()).map(ServerId)
     }

@@ -40,11 +40,6 @@ impl<T> Queue<T> {
         }
         self.heap.pop().map(|Reverse(next)| (next.at, next.what))
     }
-
-    /// How much is planned, what is out of date included.
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
-    }
 }
 
 impl<T> PartialEq for Planned<T> {

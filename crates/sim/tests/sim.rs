@@ -5,3 +5,6 @@ mod calm;
 
 #[path = "sim/swarm.rs"]
 mod swarm;
+
+#[path = "sim/scenarios.rs"]
+mod scenarios;

@@ -1,6 +1,6 @@
 //! Faults as sentences: what a scenario says, and how a seed's story is told so that it can be a scenario.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jackline_core::LocalFault;
@@ -303,9 +303,4 @@ fn millis(text: &str) -> Result<Duration, String> {
 fn address(text: &str) -> Result<Ipv4Addr, String> {
     let text = text.strip_suffix(&format!(":{API_PORT}")).unwrap_or(text);
     text.parse().map_err(|_| format!("{text} is no address"))
-}
-
-/// Where a server listens that has this address.
-pub(crate) fn at(ip: Ipv4Addr) -> SocketAddr {
-    SocketAddr::from((ip, API_PORT))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jackline_core::{
     Ask, Breadth, Event, LocalFault, Mode, ProbeFailure, ProbeLimits, RefreshId, RefreshSource, Report,
-    SourceFailure, SourceId, SourceKind, Timestamp,
+    SourceFailure, SourceId, SourceKind,
 };
 
 use crate::node::Node;
@@ -319,10 +319,5 @@ impl Refresh {
     /// Whether one answer is enough and is there.
     pub(crate) fn is_content(&self) -> bool {
         self.breadth == Breadth::First && self.reported > 0
-    }
-
-    /// The moment by which it is over.
-    pub(crate) fn deadline(&self) -> Timestamp {
-        self.deadline
     }
 }
