@@ -285,10 +285,15 @@ fn places(text: &str) -> Result<Places, String> {
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let wrong = || format!("{text:?} is no range of seeds: give it as 0..1000");
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
-    let (from, to) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
+    let (from, to) = (
+        from.parse().map_err(|_| wrong())?,
+        to.parse().map_err(|_| wrong())?,
+    );
     match from < to {
         true => Ok(from..to),
-        false => Err(format!("{text:?} holds no seed: the second number is the first that is not among them")),
+        false => Err(format!(
+            "{text:?} holds no seed: the second number is the first that is not among them"
+        )),
     }
 }
 

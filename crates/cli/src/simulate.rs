@@ -30,9 +30,13 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         .threads
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let bar = Bar::new();
-    let report = swarm::run(args.seeds.clone(), threads.unwrap_or(1), kind, &STOP, &|progress| {
-        bar.show(progress)
-    });
+    let report = swarm::run(
+        args.seeds.clone(),
+        threads.unwrap_or(1),
+        kind,
+        &STOP,
+        &|progress| bar.show(progress),
+    );
     bar.end();
     out(&match args.output {
         LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),

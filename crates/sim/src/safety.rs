@@ -25,6 +25,8 @@ use crate::spec::NodeSpec;
 /// S5: a not-ready whose cause may be shared keeps its sessions for so long.
 const SHARED_CAUSE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// P1: what is archived is saved within this time.
+const SAVED_WITHIN: Duration = Duration::from_secs(2);
 /// H4: so many looks in a row that speak plainly, or merely time out, end what was ready.
 const PLAIN_MAX: u8 = 2;
 const LATE_MAX: u8 = 4;
@@ -41,6 +43,8 @@ pub(crate) struct Oracle {
     gone: BTreeMap<IpAddr, Timestamp>,
     /// Since when some endpoint has been found ready at its last look, without a gap.
     ready_since: Option<Timestamp>,
+    /// When some endpoint was last taken to be ready.
+    ready_last: Timestamp,
     /// Reports that came since the last judgement; kinds of sources are known only there.
     reports: Vec<(SourceId, Report)>,
 }
@@ -101,7 +105,8 @@ impl Oracle {
                 };
                 seen.verified_at = Some(began);
                 seen.untrusted_since = None;
-                let shared = matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
+                let shared =
+                    matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
                 seen.shared_since = shared.then(|| seen.shared_since.unwrap_or(now));
                 seen.last = match finding.answer {
                     Answer::Ready => Last::Ready,
@@ -152,6 +157,9 @@ impl Oracle {
 
     fn note_ready(&mut self) {
         let ready = self.seen.values().any(Seen::may_be_ready);
+        if ready || self.ready_since.is_some() {
+            self.ready_last = self.now;
+        }
         self.ready_since = ready.then(|| self.ready_since.unwrap_or(self.now));
     }
 
@@ -205,7 +213,11 @@ impl Oracle {
         if told.is_empty() {
             return;
         }
-        for (_, seen) in self.seen.iter_mut().filter(|(address, _)| !told.contains(address)) {
+        for (_, seen) in self
+            .seen
+            .iter_mut()
+            .filter(|(address, _)| !told.contains(address))
+        {
             match kind {
                 SourceKind::Kubernetes | SourceKind::Etcd if report.verified => {
                     seen.absent_since.get_or_insert(now);
@@ -300,7 +312,8 @@ impl Oracle {
                 "M3: {address} is archived; absent for {absent:?}, its Node gone for {gone:?}, unresolved for {unresolved:?}"
             ));
         }
-        (!self.another_ready(address)).then(|| format!("M3: {address} is archived while nobody else is ready"))
+        let lately = self.now.since(self.ready_last) <= SAVED_WITHIN;
+        (!self.another_ready(address) && !lately).then(|| format!("M3: {address} is archived while nobody else is ready"))
     }
 
     /// H8: whether a client may be dialled to it.
@@ -319,7 +332,9 @@ impl Oracle {
     /// Jackline starts: what it does not remember it may forget, and what it knew of others it knows no more.
     pub(crate) fn restart(&mut self, records: Option<&[Record]>) {
         let remembered = records.unwrap_or_default().iter();
-        self.remembered = remembered.map(|record| (record.address, record.archived)).collect();
+        self.remembered = remembered
+            .map(|record| (record.address, record.archived))
+            .collect();
         self.ready_since = None;
         for seen in self.seen.values_mut() {
             seen.started = None;

@@ -126,9 +126,9 @@ impl Scenario {
             self.ends_at = moment(end.trim_end_matches('.'))?;
             return Ok(());
         }
-        let (at, sentence) = line
-            .split_once(": ")
-            .ok_or_else(|| format!("{line:?} is neither a moment and what happens then, nor anything else"))?;
+        let (at, sentence) = line.split_once(": ").ok_or_else(|| {
+            format!("{line:?} is neither a moment and what happens then, nor anything else")
+        })?;
         let fault = Cast::of(&self.world).read(sentence)?;
         self.faults.push((moment(at)?, fault));
         Ok(())
@@ -148,7 +148,11 @@ impl Scenario {
             broken.extend(now);
         }
         broken.extend(self.claims.iter().filter_map(|claim| claim.judge(&world)));
-        broken.extend(world.breach().map(|breach| format!("{}: {}", breach.node, breach.what)));
+        broken.extend(
+            world
+                .breach()
+                .map(|breach| format!("{}: {}", breach.node, breach.what)),
+        );
         let timeline = world.timeline().iter().map(|(at, line)| format!("{at} {line}"));
         Played {
             broken,

@@ -2,7 +2,14 @@
 
 /// What an announcement about `name` says of it, if it is one that a timeline shows.
 pub(crate) fn of_announcement(text: &str, name: &str) -> Option<String> {
-    for word in ["ready", "alive", "not-ready", "unreachable", "impostor", "unknown"] {
+    for word in [
+        "ready",
+        "alive",
+        "not-ready",
+        "unreachable",
+        "impostor",
+        "unknown",
+    ] {
         if text.strip_prefix(word).is_some_and(|rest| rest.starts_with(':')) {
             return Some(format!("finds {name} {word}"));
         }

@@ -110,7 +110,11 @@ impl World {
     }
 
     /// Lets time pass until `condition` holds; `None`: it does not by `end`. Looked at after each thing that happens.
-    pub fn run_while(&mut self, end: Timestamp, mut condition: impl FnMut(&Self) -> bool) -> Option<Timestamp> {
+    pub fn run_while(
+        &mut self,
+        end: Timestamp,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) -> Option<Timestamp> {
         self.settle();
         loop {
             if condition(self) {
@@ -202,12 +206,15 @@ impl World {
 
     /// Each node's name, and its state as its policy sees it; `None`: its jackline does not run.
     pub fn states(&self) -> impl Iterator<Item = (&str, Option<NodeState>)> {
-        self.nodes.iter().map(|node| (node.spec.name.as_str(), node.state()))
+        self.nodes
+            .iter()
+            .map(|node| (node.spec.name.as_str(), node.state()))
     }
 
     /// Whether some server is ready, as good as a server can be.
     pub fn somebody_is_ready(&self) -> bool {
-        let ours = |id: ServerId| !self.scene.plane[id].foreign && self.scene.plane.is_ready(id, self.scene.now);
+        let ours =
+            |id: ServerId| !self.scene.plane[id].foreign && self.scene.plane.is_ready(id, self.scene.now);
         self.scene.plane.ids().any(ours)
     }
 

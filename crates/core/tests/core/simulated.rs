@@ -21,7 +21,11 @@ fn a_suspicion_that_could_not_be_asked_about_is_asked_about_closely_once_it_can(
         ending: Ending::Upstream,
     });
     world.run(seconds(20));
-    assert_eq!(world.endpoint(at(1)).health, Health::Ready, "nobody is judged by it (H3)");
+    assert_eq!(
+        world.endpoint(at(1)).health,
+        Health::Ready,
+        "nobody is judged by it (H3)"
+    );
     world.set(at(1), Server::Refuses);
     world.set(at(2), Server::Ready);
     let took = world.run_until(seconds(40), |world| {
@@ -45,9 +49,9 @@ fn an_endpoint_in_doubt_that_falls_silent_stays_in_doubt_and_is_told_once() {
     world.set(at(1), Server::Refuses);
     world.log.clear();
     world.run(seconds(600));
-    let told = world.log.iter().filter(|(_, action)| {
-        matches!(action, Action::Announce(line) if line.subject == Subject::Endpoint(at(1)))
-    });
+    let told = world.log.iter().filter(
+        |(_, action)| matches!(action, Action::Announce(line) if line.subject == Subject::Endpoint(at(1))),
+    );
     assert_eq!(told.count(), 0);
     let view = world.endpoint(at(1));
     assert_eq!(view.health, Health::Impostor);
@@ -130,7 +134,11 @@ fn an_endpoint_that_is_held_back_costs_few_tests() {
     let probes = world.probes_of(at(1));
     let held = world.now.since(probes[0]);
     assert!(held >= seconds(30), "held back for {held:?}");
-    assert!((4..=16).contains(&probes.len()), "{} tests in {held:?}", probes.len());
+    assert!(
+        (4..=16).contains(&probes.len()),
+        "{} tests in {held:?}",
+        probes.len()
+    );
 }
 
 /// Seed 371: an endpoint that was held back and failed with all others was left at once, for it had long been not-ready.
@@ -210,9 +218,7 @@ fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
         world.run_until(seconds(60), |world| world.state() == NodeState::Isolated);
         world.run(seconds(60) + ms(700 * moment));
         world.set(at(9), Server::NoApi);
-        world.run_until(seconds(3), |world| {
-            world.endpoint(at(9)).api == Capability::No
-        });
+        world.run_until(seconds(3), |world| world.endpoint(at(9)).api == Capability::No);
         let returned = world.now;
         world.run(ms(1000));
         let asked = world.refreshes_of(SUPERVISOR);
@@ -221,4 +227,31 @@ fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
             "not asked within a second"
         );
     }
+}
+
+/// Seed 5356: a node without a route gave an endpoint up, for others had been ready when there was one.
+#[test]
+fn nothing_is_archived_while_this_machine_has_no_route() {
+    let settings = Settings {
+        unwitnessed_grace: seconds(300),
+        ..settings()
+    };
+    let mut world = World::attached_with(3, settings);
+    let short = [at(1), at(2)];
+    world.sources.insert(KUBERNETES, Answers::List(short.to_vec()));
+    world.set(at(3), Server::Refuses);
+    world.run(seconds(250));
+    world.sources.insert(KUBERNETES, Answers::Fails);
+    world.run(seconds(60));
+    for n in 1..=3 {
+        world.set(at(n), Server::NoRoute);
+    }
+    world.tell(Event::DialFailed {
+        endpoint: at(1),
+        failure: DialFailure::Local(LocalFault::NoRoute),
+    });
+    world.run_until(seconds(5), |world| world.state() == NodeState::Isolated);
+    world.tell(reported(KUBERNETES, RefreshId(99_999), &short));
+    world.run(seconds(60));
+    assert_eq!(world.endpoint(at(3)).standing, Standing::Retained);
 }

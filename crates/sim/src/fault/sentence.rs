@@ -173,9 +173,7 @@ impl Cast {
             [n, "kills", "its", "jackline"] => of(n, Fault::KillJackline),
             [n, "starts", "its", "jackline"] => of(n, Fault::StartJackline),
             [n, "restarts", "before", "the", "next", "rename"] => of(n, Fault::DieBeforeRename),
-            [n, "has", "no", "descriptors"] => {
-                of(n, |id| Fault::Local(id, Some(LocalFault::Descriptors)))
-            }
+            [n, "has", "no", "descriptors"] => of(n, |id| Fault::Local(id, Some(LocalFault::Descriptors))),
             [n, "has", "no", "route"] => of(n, |id| Fault::Local(id, Some(LocalFault::NoRoute))),
             [n, "is", "well", "again"] => of(n, |id| Fault::Local(id, None)),
             [n, "drains", s] => Some(both(n, s).map(|(n, s)| Fault::Drain(n, s, Duration::ZERO))),

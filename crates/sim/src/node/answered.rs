@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use jackline_core::{
-    Ask, Event, FleetDrain, Heartbeat, Mode, NodeListing, RefreshId, Report, SourceKind,
-};
+use jackline_core::{Ask, Event, FleetDrain, Heartbeat, Mode, NodeListing, RefreshId, Report, SourceKind};
 
 use crate::node::Node;
 use crate::node::asking::{report_of, source_id};

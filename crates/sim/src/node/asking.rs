@@ -181,13 +181,7 @@ impl Node {
                 tls: TLS_LIMIT.min(share),
                 http: share,
             };
-            let number = self.open_flow(
-                scene,
-                Purpose::Attempt { source, question },
-                target,
-                limits,
-                None,
-            );
+            let number = self.open_flow(scene, Purpose::Attempt { source, question }, target, limits, None);
             if let Some(refresh) = self.refreshes[source].as_mut() {
                 refresh.under_way.push(number);
             }
@@ -247,9 +241,7 @@ impl Node {
         }
         // The core no longer waits for it, so that the ending would be ignored: it is not told.
         if newer.is_some() && older.reported == 0 && scene.log.is_on() {
-            scene
-                .log
-                .mark([scene.now.as_millis(), older.id.0, 0x0053_5550]);
+            scene.log.mark([scene.now.as_millis(), older.id.0, 0x0053_5550]);
         }
     }
 

@@ -90,7 +90,7 @@ impl Node {
                 }
             }
             if matches!(plan, Plan::Reset { .. }) {
-                dial.contenders.retain(|contender| contender.plan.is_none());
+                dial.contenders.retain(|contender| contender.plan != Some(plan));
             }
         }
         if matches!(plan, Plan::Quiet { .. }) {
@@ -166,7 +166,11 @@ impl Plan {
             Self::Reset { at, .. } if now < at => Judgement::Wait(at),
             Self::Reset { ordered, silent, .. } => {
                 let spared = silent && session.heard.is_some_and(|heard| heard > ordered);
-                if spared { Judgement::Spare } else { Judgement::Close }
+                if spared {
+                    Judgement::Spare
+                } else {
+                    Judgement::Close
+                }
             }
             Self::Quiet { at, .. } if now < at => Judgement::Wait(at),
             Self::Quiet { end, limit, .. } => {

@@ -84,7 +84,9 @@ impl Node {
     /// Whom the policy names now: none of them may be an impostor (H8).
     fn read_candidates(&self, scene: &mut Scene) -> Option<VecDeque<Candidate>> {
         let candidates = self.mind.as_ref()?.candidates();
-        let breach = candidates.iter().find_map(|candidate| self.oracle.judge_dial(candidate.endpoint));
+        let breach = candidates
+            .iter()
+            .find_map(|candidate| self.oracle.judge_dial(candidate.endpoint));
         if let Some(breach) = breach {
             scene.break_rule(&self.spec.name, breach);
         }
@@ -101,13 +103,19 @@ impl Node {
             if now >= dial.patience_ends {
                 return self.abandon_dial(scene, number);
             }
-            if dial.contenders.iter().any(|contender| now < contender.silent_from())
+            if dial
+                .contenders
+                .iter()
+                .any(|contender| now < contender.silent_from())
                 || dial.contenders.len() >= CONTENDERS_MAX
                 || dial.paused_until.is_some_and(|until| now < until)
             {
                 break;
             }
-            let connected = dial.contenders.iter().any(|contender| contender.connected.is_some());
+            let connected = dial
+                .contenders
+                .iter()
+                .any(|contender| contender.connected.is_some());
             let once = self.manner.hold.is_zero();
             if now > dial.until && !connected && (dial.walk.is_empty() || !once) {
                 return self.fail_dial(scene, number);
@@ -147,7 +155,8 @@ impl Node {
             return false;
         };
         let given = |contender: &Contender| {
-            contender.connected.is_none() && scene.now >= contender.began + contender.candidate.silence.saturating_mul(2)
+            contender.connected.is_none()
+                && scene.now >= contender.began + contender.candidate.silence.saturating_mul(2)
         };
         let Some(index) = dial.contenders.iter().position(given) else {
             return false;
@@ -170,7 +179,10 @@ impl Node {
         let Some(dial) = self.dials.get_mut(&number) else {
             return false;
         };
-        let connected = dial.contenders.iter().any(|contender| contender.connected.is_some());
+        let connected = dial
+            .contenders
+            .iter()
+            .any(|contender| contender.connected.is_some());
         if scene.now > dial.until || connected {
             return false;
         }
@@ -215,7 +227,9 @@ impl Node {
         let abandons = dial
             .contenders
             .iter()
-            .filter(|contender| contender.connected.is_none() && contender.candidate.silence < Duration::MAX / 2)
+            .filter(|contender| {
+                contender.connected.is_none() && contender.candidate.silence < Duration::MAX / 2
+            })
             .map(|contender| contender.began + contender.candidate.silence * 2);
         let hold_ends = dial.until + Duration::from_millis(1);
         let next = silences
@@ -238,7 +252,11 @@ impl Node {
         let Some(dial) = self.dials.get_mut(&number) else {
             return;
         };
-        let Some(index) = dial.contenders.iter().position(|contender| contender.flow == flow) else {
+        let Some(index) = dial
+            .contenders
+            .iter()
+            .position(|contender| contender.flow == flow)
+        else {
             return;
         };
         dial.contenders[index].connected = Some(now);
@@ -301,7 +319,7 @@ impl Node {
             }
         }
         let (Some(winner), Some(peer)) = (winner, won.peer) else {
-            return;
+            return self.client_gets_none(scene, dial.client);
         };
         let after = winner
             .connected

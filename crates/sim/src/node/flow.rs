@@ -85,7 +85,11 @@ impl Node {
         let flow = Flow {
             purpose,
             target,
-            phase: if peer.is_some() { Phase::Http } else { Phase::Connect },
+            phase: if peer.is_some() {
+                Phase::Http
+            } else {
+                Phase::Connect
+            },
             began: scene.now,
             phase_began: scene.now,
             limits,
@@ -343,9 +347,7 @@ impl Flow {
         match self.phase {
             Phase::Connect => Duration::ZERO,
             Phase::Tls => scene.chance.millis(1, 4),
-            Phase::Http => scene
-                .plane
-                .takes(server, &self.question(), &mut scene.chance),
+            Phase::Http => scene.plane.takes(server, &self.question(), &mut scene.chance),
         }
     }
 

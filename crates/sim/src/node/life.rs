@@ -26,7 +26,8 @@ impl Node {
         self.tally.turn(now, self.state, served);
         scene.log.tell(now, &self.spec.name, "starts");
         let remembered = self.disk.read();
-        self.oracle.restart(remembered.as_ref().map(|(records, _)| records.as_slice()));
+        self.oracle
+            .restart(remembered.as_ref().map(|(records, _)| records.as_slice()));
         match remembered {
             Some((records, authority)) => {
                 let trusted = authority == self.ca_read;

@@ -214,10 +214,8 @@ impl Scene {
                     self.plane[id].lease = Lease::Until(until);
                     self.queue.push(until, Happening::LeaseRunsOut { id });
                 }
-                Lease::Until(_) | Lease::None if renews && server.has_api() => {
-                    if self.plane.has_quorum(now) {
-                        self.plane[id].lease = Lease::Held;
-                    }
+                Lease::Until(_) | Lease::None if renews && server.has_api() && self.plane.has_quorum(now) => {
+                    self.plane[id].lease = Lease::Held;
                 }
                 _ => {}
             }

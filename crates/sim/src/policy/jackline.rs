@@ -118,7 +118,10 @@ impl Policy for Mind {
             return None;
         }
         let breach = invariants::check(&self.core, actions).into_iter().next()?;
-        Some(format!("invariant {} of the core: {}", breach.number, breach.found))
+        Some(format!(
+            "invariant {} of the core: {}",
+            breach.number, breach.found
+        ))
     }
 
     fn generation(&self) -> u64 {

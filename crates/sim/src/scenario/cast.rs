@@ -99,7 +99,11 @@ pub(crate) fn given(world: &mut WorldSpec, text: &str) -> Result<(), String> {
         ["callers", "each", n, "ms"] => {
             let pause = Duration::from_millis(number(n)?);
             each(world, |node| {
-                node.clients = vec![ClientKind::Kubelet, ClientKind::Watcher, ClientKind::Caller(pause)];
+                node.clients = vec![
+                    ClientKind::Kubelet,
+                    ClientKind::Watcher,
+                    ClientKind::Caller(pause),
+                ];
             });
         }
         ["only", "lasting", "clients"] => each(world, |node| {

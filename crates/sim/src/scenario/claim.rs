@@ -106,7 +106,10 @@ impl Claim {
                 Some(format!("{} has one with {}", node.spec.name, odd.endpoint))
             }),
             What::NoneWith(address, at) if moment == *at => world.nodes.iter().find_map(|node| {
-                let odd = node.sessions.values().find(|session| session.endpoint == *address)?;
+                let odd = node
+                    .sessions
+                    .values()
+                    .find(|session| session.endpoint == *address)?;
                 Some(format!("{} has one, opened at {}", node.spec.name, odd.opened))
             }),
             What::Knows(address, at) if moment == *at => world.nodes.iter().find_map(|node| {

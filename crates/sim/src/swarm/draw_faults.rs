@@ -23,8 +23,28 @@ type Draw = fn(&mut Chance, &Scope) -> Option<(Fault, Option<Fault>)>;
 
 /// Kinds of fault: a fault and what ends it, if anything but the healing does.
 const KINDS: [Draw; 22] = [
-    kill, kill, stop, freeze, power, silence, slow, check, say, writes, etcd, shift, stranger, node_object,
-    cut, partition, packets, name, authority, disk, jackline, machine,
+    kill,
+    kill,
+    stop,
+    freeze,
+    power,
+    silence,
+    slow,
+    check,
+    say,
+    writes,
+    etcd,
+    shift,
+    stranger,
+    node_object,
+    cut,
+    partition,
+    packets,
+    name,
+    authority,
+    disk,
+    jackline,
+    machine,
 ];
 
 /// What may be hit.
@@ -117,7 +137,13 @@ fn slow(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
 
 fn check(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
     let id = server(chance, scope);
-    let check = *chance.pick(&["etcd", "etcd-readiness", "kms-provider-0", "poststarthook/x", "informer-sync"])?;
+    let check = *chance.pick(&[
+        "etcd",
+        "etcd-readiness",
+        "kms-provider-0",
+        "poststarthook/x",
+        "informer-sync",
+    ])?;
     Some((Fault::Fail(id, check.to_owned()), Some(Fault::Pass(id))))
 }
 
@@ -147,7 +173,8 @@ fn shift(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
     if id.0 < scope.movable_from {
         return None;
     }
-    let ip = Ipv4Addr::from(address_of(100 + chance.below(60)));
+    // No two servers ever have the same one.
+    let ip = Ipv4Addr::from(address_of(1000 * (id.0 + 1) + chance.below(500)));
     let told = chance.happens(500).then(|| Fault::NameTells(vec![id]));
     Some((Fault::Move(id, ip), told))
 }
@@ -165,7 +192,10 @@ fn node_object(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Faul
 
 /// One way only.
 fn cut(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
-    let (node, server) = (Place::Node(node(chance, scope)), Place::Server(server(chance, scope)));
+    let (node, server) = (
+        Place::Node(node(chance, scope)),
+        Place::Server(server(chance, scope)),
+    );
     let (from, to) = match chance.happens(500) {
         true => (node, server),
         false => (server, node),
@@ -175,14 +205,20 @@ fn cut(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
 
 /// The first of several cuts; all are mended together.
 fn partition(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
-    let (node, server) = (Place::Node(node(chance, scope)), Place::Server(server(chance, scope)));
+    let (node, server) = (
+        Place::Node(node(chance, scope)),
+        Place::Server(server(chance, scope)),
+    );
     Some((Fault::Cut(node, server), Some(Fault::MendAll)))
 }
 
 fn packets(chance: &mut Chance, scope: &Scope) -> Option<(Fault, Option<Fault>)> {
     let _ = scope;
     match chance.happens(700) {
-        true => Some((Fault::Lose(*chance.pick(&[5, 20, 100, 400])?), Some(Fault::Lose(0)))),
+        true => Some((
+            Fault::Lose(*chance.pick(&[5, 20, 100, 400])?),
+            Some(Fault::Lose(0)),
+        )),
         false => Some((
             Fault::Delay(chance.millis(0, 150)),
             Some(Fault::Delay(Duration::from_millis(1))),

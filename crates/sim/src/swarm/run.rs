@@ -85,7 +85,11 @@ pub fn run(
                     }
                     let story = Story::of(seed);
                     let outcome = story.play(&kind);
-                    let told = report.lock().unwrap_or_else(PoisonError::into_inner).failures.len();
+                    let told = report
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .failures
+                        .len();
                     let failed = outcome
                         .failure
                         .clone()

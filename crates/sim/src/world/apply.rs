@@ -243,9 +243,11 @@ impl World {
     pub fn is_whole(&self) -> bool {
         let plane = &self.scene.plane;
         plane.has_quorum(self.scene.now)
-            && plane.servers.iter().filter(|server| !server.foreign).all(|server| {
-                server.process == Process::Ready && server.runs() && server.failing.is_empty()
-            })
+            && plane
+                .servers
+                .iter()
+                .filter(|server| !server.foreign)
+                .all(|server| server.process == Process::Ready && server.runs() && server.failing.is_empty())
     }
 }
 

@@ -39,7 +39,9 @@ fn every_scenario_plays_as_it_is_written() {
         } else if played.timeline != scenario.expected {
             let pairs = played.timeline.iter().zip(&scenario.expected);
             let first = pairs.into_iter().find(|(is, was)| is != was);
-            wrong.push(format!("{name}: another timeline, first {first:?}; JACKLINE_WRITE_SCENARIOS=1 writes it anew"));
+            wrong.push(format!(
+                "{name}: another timeline, first {first:?}; JACKLINE_WRITE_SCENARIOS=1 writes it anew"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

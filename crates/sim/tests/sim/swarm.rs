@@ -14,11 +14,18 @@ fn kind() -> Rc<dyn Kind> {
 #[test]
 fn seeds_are_safe_and_come_to_rest() {
     let report = swarm::run(0..60, 2, kind, &AtomicBool::new(false), &|_| {});
-    for failed in &report.failures {
-        println!("{:?}\n{}\n{}", failed.failure, failed.command, failed.story);
-    }
+    let told: Vec<String> = report
+        .failures
+        .iter()
+        .map(|failed| format!("{:?}\n{}\n{}", failed.failure, failed.command, failed.story))
+        .collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
     assert_eq!((report.seeds, report.failed), (60, 0));
-    assert!(report.node_seconds > 10_000, "worlds of some length: {}", report.node_seconds);
+    assert!(
+        report.node_seconds > 10_000,
+        "worlds of some length: {}",
+        report.node_seconds
+    );
 }
 
 #[test]
@@ -95,7 +102,12 @@ fn a_node_that_never_comes_back_is_found_and_shrunk_to_nothing_but_itself() {
     let report = swarm::run(3..4, 1, sleeper, &AtomicBool::new(false), &|_| {});
     let failed = report.failures.first().expect("it fails");
     assert!(failed.failure.what.starts_with("R1:"), "{:?}", failed.failure);
-    assert_eq!((failed.nodes.len(), failed.faults.len()), (1, 0), "{}", failed.story);
+    assert_eq!(
+        (failed.nodes.len(), failed.faults.len()),
+        (1, 0),
+        "{}",
+        failed.story
+    );
     assert!(failed.command.contains("--seeds 3..4"), "{}", failed.command);
     let again = Story::of(3).only(&failed.nodes, &failed.faults).play(&sleeper());
     let again = again.failure.expect("it fails again");
