@@ -69,6 +69,12 @@ impl Policy {
             (_, NodeState::Attached) => self.look_again(),
             _ => {}
         }
+        if state == NodeState::Attached {
+            // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
+            let all: Vec<SocketAddr> = self.endpoints.keys().copied().collect();
+            all.into_iter()
+                .for_each(|address| self.free_silent_sessions(address, actions));
+        }
     }
 
     fn state_reason(&self, state: NodeState) -> String {

@@ -255,3 +255,28 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.run(seconds(60));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Retained);
 }
+
+/// Seed 4195: a session that hung on a dead server while nobody was ready went on hanging when somebody was.
+#[test]
+fn sessions_with_a_dead_server_are_freed_as_soon_as_there_is_somewhere_to_go() {
+    let mut world = World::attached(2);
+    world.set(at(1), Server::Silent);
+    world.set(at(2), Server::NotReady("poststarthook/x"));
+    world.open_sessions(at(1), 1);
+    for again in [false, true] {
+        world.tell(Event::SessionStalled {
+            endpoint: at(1),
+            again,
+        });
+        world.run(seconds(15));
+    }
+    world.run_until(seconds(60), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(20));
+    assert_eq!(world.endpoint(at(1)).health, Health::Unreachable);
+    assert_eq!(world.closes(), vec![], "nowhere to go (H5)");
+    world.set(at(2), Server::Ready);
+    world.run_until(seconds(60), |world| world.state() == NodeState::Attached);
+    let close = world.closes().pop().expect("freed with the same step");
+    assert_eq!(close.endpoint, at(1));
+    assert!(matches!(close.which, Which::SilentFor(_)));
+}
