@@ -59,6 +59,8 @@ struct EndpointRow {
     unlisted: Option<u64>,
     node_gone: Option<u64>,
     tied_to_node: bool,
+    node_ready: Option<bool>,
+    node_leaving: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +145,8 @@ impl Policy {
             unlisted: absence(membership.unlisted, grace),
             node_gone: absence(membership.node_gone, grace),
             tied_to_node: membership.node.is_some(),
+            node_ready: membership.node_ready,
+            node_leaving: membership.node_leaving,
         }
     }
 

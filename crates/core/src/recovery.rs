@@ -96,7 +96,12 @@ impl Policy {
             NodeState::Isolated if of(Health::Ready) > 0 => {
                 format!("no route to any of {known} endpoints")
             }
-            NodeState::Isolated => format!("none of {known} endpoints answers as an apiserver"),
+            NodeState::Isolated => {
+                format!(
+                    "none of {known} endpoints answers as {}",
+                    self.settings.service.server()
+                )
+            }
         };
         if let Some((fault, _)) = self.node.local_fault {
             reason = format!("{reason}; this machine fails: {}", fault_words(fault));

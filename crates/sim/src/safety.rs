@@ -313,7 +313,8 @@ impl Oracle {
             ));
         }
         let lately = self.now.since(self.ready_last) <= SAVED_WITHIN;
-        (!self.another_ready(address) && !lately).then(|| format!("M3: {address} is archived while nobody else is ready"))
+        (!self.another_ready(address) && !lately)
+            .then(|| format!("M3: {address} is archived while nobody else is ready"))
     }
 
     /// H8: whether a client may be dialled to it.

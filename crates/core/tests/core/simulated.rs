@@ -233,7 +233,7 @@ fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
 #[test]
 fn nothing_is_archived_while_this_machine_has_no_route() {
     let settings = Settings {
-        unwitnessed_grace: seconds(300),
+        unwitnessed_grace: seconds(260),
         ..settings()
     };
     let mut world = World::attached_with(3, settings);
@@ -242,7 +242,7 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.set(at(3), Server::Refuses);
     world.run(seconds(250));
     world.sources.insert(KUBERNETES, Answers::Fails);
-    world.run(seconds(60));
+    world.run(seconds(120));
     for n in 1..=3 {
         world.set(at(n), Server::NoRoute);
     }
