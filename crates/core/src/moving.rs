@@ -91,9 +91,13 @@ impl Policy {
         }
         endpoint.judgement.unroutable = false;
         let untested = matches!(endpoint.judgement.health, Health::Unknown | Health::Unreachable);
-        if untested && endpoint.probing.next.is_some_and(|next| next > soon) {
-            // H3: it takes connections, so it is worth a test: the session may be where nobody serves the API (R4).
-            endpoint.probing.next = Some(soon);
+        if untested {
+            // H3: it takes connections, so it is worth a test: the session may be where nobody serves the API (R4). One that is
+            // under way may have begun before it did.
+            match endpoint.probing.outstanding {
+                Some(_) => endpoint.probing.fresh_wanted = true,
+                None => endpoint.probing.next = endpoint.probing.next.map(|next| next.min(soon)),
+            }
         }
         let judgement = &mut endpoint.judgement;
         let before = judgement.connect_usual;

@@ -202,6 +202,20 @@ fn a_session_with_an_untested_endpoint_has_it_tested_and_leaves_where_no_api_is(
     assert_eq!(world.closes()[0].endpoint, at(3));
 }
 
+/// Seed 7918: the same while a test was under way that had begun before the server was there.
+#[test]
+fn a_session_that_opens_during_a_test_has_the_endpoint_tested_again() {
+    let mut world = World::attached(2);
+    world.set(at(3), Server::Silent);
+    world.tell(reported(SUPERVISOR, RefreshId(99_999), &[at(3)]));
+    world.run(ms(500));
+    world.set(at(3), Server::NoApi);
+    world.log.clear();
+    world.open_sessions(at(3), 1);
+    let took = world.run_until(seconds(40), |world| !world.closes().is_empty());
+    assert!(took <= seconds(3), "{took:?}");
+}
+
 /// Seed 735: a returned etcd-only server, the only one who knew where the others were, was asked up to 5 s later.
 #[test]
 fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
