@@ -11,6 +11,7 @@ use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -62,8 +63,9 @@ impl Policy {
         };
         let judgement = &mut endpoint.judgement;
         judgement.depth = Some(finding.depth);
-        judgement.unroutable = false;
         if let Some(connect) = finding.connect {
+            // A kept connection proves no way for new ones.
+            judgement.blocked = None;
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
         if finding.depth.is_verified() {
@@ -71,6 +73,7 @@ impl Policy {
             endpoint.membership.hint = false;
         }
         judgement.doubt = None;
+        judgement.hearsay_since = None;
         judgement.silent_since = None;
         judgement.short_timeouts = 0;
         judgement.long_timeouts = 0;
@@ -122,13 +125,24 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
-        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
-        if let Some(endpoint) = self.endpoints.get_mut(&address) {
-            endpoint.judgement.unroutable &= ours;
-            if ours {
-                // H3, H7: what could not be asked is still to be asked, as closely as if it were suspected only then.
-                endpoint.probing.burst_until = None;
+        let failure = match failure {
+            ProbeFailure::Local {
+                fault: LocalFault::Proxy(fault),
+            } if fault.how.may_be_the_servers() => {
+                self.take_hearsay(address, outstanding, fault, actions);
+                self.plan_after_probe(address);
+                return;
             }
+            failure => failure,
+        };
+        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| ours) {
+            // H3, H7: what could not be asked is still to be asked, as closely as if it were suspected only then.
+            endpoint.probing.burst_until = None;
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| !ours) {
+            endpoint.judgement.blocked = None;
+            endpoint.judgement.hearsay_since = None;
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
@@ -161,7 +175,7 @@ impl Policy {
         self.plan_after_probe(address);
     }
 
-    fn take_bad_end(
+    pub(crate) fn take_bad_end(
         &mut self,
         address: SocketAddr,
         outstanding: Outstanding,

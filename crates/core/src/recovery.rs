@@ -10,23 +10,27 @@ use crate::Level;
 use crate::action::Action;
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
+use crate::settings::SourceKind;
 use crate::snapshot::{Health, NodeState, Standing};
+use crate::source::Asking;
 
 /// The first backoff while isolated (R1).
 pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
+/// Supervisors are asked within this time once one of them may have come back, jittered: they serve 20 at a time.
+const SUPERVISOR_CALLED_WITHIN: Duration = Duration::from_secs(1);
 /// A refresh or a probe whose end is this late has been lost by the shell, and is done anew.
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Policy {
-    /// The node's own state, from what is known now. An endpoint that this machine has no route to is none to it, whatever
-    /// its health (H3).
+    /// The node's own state, from what is known now. An endpoint that no way leads to from here is none to it, whatever its
+    /// health (H3).
     pub(crate) fn node_state(&self) -> NodeState {
         let mut state = NodeState::Isolated;
         for endpoint in self
             .endpoints
             .values()
-            .filter(|e| e.serves_api() && !e.judgement.unroutable)
+            .filter(|e| e.serves_api() && e.judgement.blocked.is_none())
         {
             match endpoint.judgement.health {
                 Health::Ready => return NodeState::Attached,
@@ -94,7 +98,7 @@ impl Policy {
             ),
             NodeState::Isolated if known == 0 => "no endpoint is known yet".to_string(),
             NodeState::Isolated if of(Health::Ready) > 0 => {
-                format!("no route to any of {known} endpoints")
+                format!("no way to any of {known} endpoints")
             }
             NodeState::Isolated => {
                 format!(
@@ -104,7 +108,7 @@ impl Policy {
             }
         };
         if let Some((fault, _)) = self.node.local_fault {
-            reason = format!("{reason}; this machine fails: {}", fault_words(fault));
+            reason = format!("{reason}; this machine fails: {fault}");
         }
         reason
     }
@@ -156,6 +160,29 @@ impl Policy {
         }
     }
 
+    /// H6, R1: a server without an API has come back while the node is isolated. Useless as upstream, its supervisor may be the
+    /// only one who knows where the others are now: it is asked soon, not only when the backoff ends.
+    pub(crate) fn call_supervisors(&mut self) {
+        if !self.is_isolated() {
+            return;
+        }
+        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
+        for source in &mut self.sources {
+            if source.kind != SourceKind::Supervisor {
+                continue;
+            }
+            let began_before = |asking: Asking| self.now.since(asking.started) >= SUPERVISOR_CALLED_WITHIN;
+            if source.asking.is_some_and(began_before) {
+                source.asking = None;
+                source.next = None;
+            }
+            if source.asking.is_none() {
+                let soon = soon.max(source.not_before.unwrap_or(soon));
+                source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
+            }
+        }
+    }
+
     /// S5: one server has healed, so the others of a shared cause may have too.
     fn look_again(&mut self) {
         let now = self.now;
@@ -164,15 +191,5 @@ impl Policy {
                 endpoint.probing.next = Some(now);
             }
         }
-    }
-}
-
-/// A local fault in words, with what to do.
-pub(crate) fn fault_words(fault: crate::LocalFault) -> &'static str {
-    match fault {
-        crate::LocalFault::Descriptors => "no file descriptor left; raise LimitNOFILE",
-        crate::LocalFault::Ports => "no local port left; see net.ipv4.ip_local_port_range",
-        crate::LocalFault::NoRoute => "no route; is the link up?",
-        crate::LocalFault::Memory => "no memory for sockets",
     }
 }

@@ -36,9 +36,14 @@ impl Policy {
             .endpoints
             .get(&address)
             .and_then(|endpoint| self.doubted_since(endpoint));
-        let Some(since) = since else {
-            return self.another_is_ready(address);
-        };
+        match since {
+            Some(since) => self.has_witness_since(address, since),
+            None => self.another_is_ready(address),
+        }
+    }
+
+    /// The same, of a moment.
+    pub(crate) fn has_witness_since(&self, address: SocketAddr, since: Timestamp) -> bool {
         self.endpoints.iter().any(|(&other, endpoint)| {
             other != address
                 && (endpoint.is_ready() || endpoint.is_held_back())
@@ -49,9 +54,13 @@ impl Policy {
 
     /// Asks ready endpoints for a fresh proof, unless there is one.
     pub(crate) fn call_witnesses(&mut self, address: SocketAddr) {
-        if self.has_witness(address) {
-            return;
+        if !self.has_witness(address) {
+            self.ask_witnesses(address);
         }
+    }
+
+    /// Asks ready endpoints for a fresh proof.
+    pub(crate) fn ask_witnesses(&mut self, address: SocketAddr) {
         let ready: Vec<SocketAddr> = self
             .ordered()
             .into_iter()

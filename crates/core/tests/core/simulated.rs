@@ -14,7 +14,7 @@ fn is_candidate(world: &World, address: std::net::SocketAddr) -> bool {
 fn a_suspicion_that_could_not_be_asked_about_is_asked_about_closely_once_it_can() {
     let mut world = World::attached(2);
     for n in [1, 2] {
-        world.set(at(n), Server::LocalFault);
+        world.set(at(n), Server::Ours(LocalFault::Descriptors));
     }
     world.tell(Event::SessionClosed {
         endpoint: at(1),
@@ -258,7 +258,7 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.sources.insert(KUBERNETES, Answers::Fails);
     world.run(seconds(120));
     for n in 1..=3 {
-        world.set(at(n), Server::NoRoute);
+        world.set(at(n), Server::Ours(LocalFault::NoRoute));
     }
     world.tell(Event::DialFailed {
         endpoint: at(1),

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jackline_core::{
-    Ask, Breadth, Event, LocalFault, Mode, ProbeFailure, ProbeLimits, RefreshId, RefreshSource, Report,
-    SourceFailure, SourceId, SourceKind,
+    Ask, Breadth, Event, LocalFault, Mode, Phase, ProbeFailure, ProbeLimits, RefreshId, RefreshSource,
+    Report, SourceFailure, SourceId, SourceKind,
 };
 
 use crate::node::Node;
@@ -54,6 +54,7 @@ impl Node {
             reported: 0,
             empty: None,
             tried: Vec::new(),
+            unreached: Vec::new(),
             local: None,
             mode: None,
         });
@@ -223,6 +224,7 @@ impl Node {
                 failure: SourceFailure {
                     reason: "no server answered".to_owned(),
                     tried: refresh.tried,
+                    unreached: refresh.unreached,
                     retry_after: None,
                     local: refresh.local,
                 },
@@ -251,7 +253,7 @@ impl Node {
         scene: &mut Scene,
         source: usize,
         number: u32,
-        target: SocketAddr,
+        (target, phase): (SocketAddr, Phase),
         ended: Ended,
     ) {
         let Some(refresh) = self.refreshes[source].as_mut() else {
@@ -264,6 +266,10 @@ impl Node {
             Ended::Failed(failure) => {
                 if let ProbeFailure::Local { fault } = failure {
                     refresh.local = Some(fault);
+                }
+                // A connect that came to nothing; resets later are told apart by their phase in the real one too.
+                if phase == Phase::Connect && !matches!(failure, ProbeFailure::Local { .. }) {
+                    refresh.unreached.push(target);
                 }
                 refresh.tried.push((target, format!("{failure:?}")));
             }
@@ -304,6 +310,7 @@ fn failure(reason: &str, local: Option<LocalFault>) -> SourceFailure {
     SourceFailure {
         reason: reason.to_owned(),
         tried: Vec::new(),
+        unreached: Vec::new(),
         retry_after: None,
         local,
     }

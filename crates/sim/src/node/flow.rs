@@ -258,7 +258,9 @@ impl Node {
         };
         match flow.purpose.clone() {
             Purpose::Probe(start) => self.end_probe(scene, &start, &flow, ended),
-            Purpose::Attempt { source, .. } => self.end_attempt(scene, source, number, flow.target, ended),
+            Purpose::Attempt { source, .. } => {
+                self.end_attempt(scene, source, number, (flow.target, flow.phase), ended)
+            }
             Purpose::Contender { dial } => self.contender_fails(scene, dial, number, &flow, &ended),
         }
     }
