@@ -117,7 +117,7 @@ impl Node {
     }
 
     /// What the registration address leads to.
-    fn resolve(&self, scene: &Scene) -> Result<Report, SourceFailure> {
+    fn resolve(&self, scene: &Scene) -> Result<Report, Box<SourceFailure>> {
         if let Some(address) = self.spec.joined_to() {
             return Ok(report_of(vec![address], Mode::Fixed));
         }
@@ -140,7 +140,7 @@ impl Node {
     }
 
     /// Ends a refresh that needed one answer only.
-    fn conclude(&mut self, scene: &mut Scene, source: usize, answer: Result<Report, SourceFailure>) {
+    fn conclude(&mut self, scene: &mut Scene, source: usize, answer: Result<Report, Box<SourceFailure>>) {
         let Some(refresh) = self.refreshes[source].take() else {
             return;
         };
@@ -155,7 +155,7 @@ impl Node {
             Err(failure) => Event::SourceFailed {
                 source: id,
                 refresh: refresh.id,
-                failure,
+                failure: *failure,
             },
         };
         self.tell(scene, event);
@@ -306,14 +306,14 @@ pub(crate) fn source_id(index: usize) -> SourceId {
     SourceId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-fn failure(reason: &str, local: Option<LocalFault>) -> SourceFailure {
-    SourceFailure {
+fn failure(reason: &str, local: Option<LocalFault>) -> Box<SourceFailure> {
+    Box::new(SourceFailure {
         reason: reason.to_owned(),
         tried: Vec::new(),
         unreached: Vec::new(),
         retry_after: None,
         local,
-    }
+    })
 }
 
 impl Refresh {
