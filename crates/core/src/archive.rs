@@ -64,9 +64,12 @@ impl Policy {
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.probing = Probing::default();
             let judgement = &mut endpoint.judgement;
-            judgement.health = Health::Unknown;
-            judgement.since = now;
-            judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            // H8: what was found to be another's stays that until a test says otherwise.
+            if judgement.health != Health::Impostor {
+                judgement.health = Health::Unknown;
+                judgement.since = now;
+                judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            }
             judgement.good = 0;
             judgement.good_since = None;
             judgement.suspicion = None;
@@ -76,11 +79,14 @@ impl Policy {
 
     /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
     pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
+        // M3: a ready one that this machine has no route to is none to it (H3).
+        let isolated = self.is_isolated();
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(address, endpoint)| {
-                endpoint.membership.standing != Standing::Archived
+                !isolated
+                    && endpoint.membership.standing != Standing::Archived
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
                     && self.another_is_ready(**address)

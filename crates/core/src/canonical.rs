@@ -130,7 +130,7 @@ impl Policy {
             blocked: judgement.blocked.is_some(),
             hearsay: judgement.hearsay_since.is_some(),
             dead_silent: judgement.dead_silent,
-            shared_cause: judgement.shared_cause,
+            shared_cause: judgement.shared_since.is_some(),
             witness: self.has_witness(address),
             probe_outstanding: endpoint
                 .probing

@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::action::{Action, CloseSessions, Pace, Which};
 use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending};
-use crate::health::{SHARED_CAUSE_PATIENCE, usual};
+use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::snapshot::{Capability, Health, Standing};
@@ -92,6 +92,7 @@ impl Policy {
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
+        let soon = self.now + BURST_EVERY;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -99,6 +100,15 @@ impl Policy {
         if endpoint.traffic.moving == Some(Cause::NoApi) {
             // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
             endpoint.traffic.moving = None;
+        }
+        let untested = matches!(endpoint.judgement.health, Health::Unknown | Health::Unreachable);
+        if untested {
+            // H3: it takes connections, so it is worth a test: the session may be where nobody serves the API (R4). One that is
+            // under way may have begun before it did.
+            match endpoint.probing.outstanding {
+                Some(_) => endpoint.probing.fresh_wanted = true,
+                None => endpoint.probing.next = endpoint.probing.next.map(|next| next.min(soon)),
+            }
         }
         let judgement = &mut endpoint.judgement;
         self.changed |= judgement.blocked.take().is_some();
@@ -272,19 +282,28 @@ impl Policy {
                     !on_its_way_back && self.has_witness(address) && self.own_cause_at(endpoint) <= self.now;
                 moves.then_some(Cause::NotReady)
             }
-            Health::Ready if endpoint.avoided.is_some() => Some(Cause::LosesWrites),
+            Health::Ready if endpoint.avoided.is_some() && self.another_keeps_writes(address) => {
+                Some(Cause::LosesWrites)
+            }
             Health::Ready => self.rebalances(address, first?).then_some(Cause::Rebalance),
             // D1, D4: a dead peer's sessions end by the kernel's word or by their own silence.
             Health::Unknown | Health::Alive | Health::Unreachable | Health::Impostor => None,
         }
     }
 
+    /// Whether some other endpoint is ready and not avoided: from one that loses writes to another that does is no move.
+    fn another_keeps_writes(&self, address: SocketAddr) -> bool {
+        self.endpoints.iter().any(|(&other, endpoint)| {
+            other != address && endpoint.is_ready() && !endpoint.is_draining() && endpoint.avoided.is_none()
+        })
+    }
+
     /// S5: from when on a not-ready has a cause of its own. One that may be shared (H2) must have been the exception
     /// among ready ones for a while: servers heal one by one.
     pub(crate) fn own_cause_at(&self, endpoint: &Endpoint) -> Timestamp {
-        match endpoint.judgement.shared_cause {
-            true => endpoint.judgement.since.max(self.node.since) + SHARED_CAUSE_PATIENCE,
-            false => endpoint.judgement.since,
+        match endpoint.judgement.shared_since {
+            Some(since) => since.max(self.node.since) + SHARED_CAUSE_PATIENCE,
+            None => endpoint.judgement.since,
         }
     }
 

@@ -10,11 +10,15 @@ use crate::Level;
 use crate::action::Action;
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
+use crate::settings::SourceKind;
 use crate::snapshot::{Health, NodeState, Standing};
+use crate::source::Asking;
 
 /// The first backoff while isolated (R1).
 pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
+/// Supervisors are asked within this time once one of them may have come back, jittered: they serve 20 at a time.
+const SUPERVISOR_CALLED_WITHIN: Duration = Duration::from_secs(1);
 /// A refresh or a probe whose end is this late has been lost by the shell, and is done anew.
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
@@ -68,6 +72,12 @@ impl Policy {
             (NodeState::Isolated, _) => self.end_storm(),
             (_, NodeState::Attached) => self.look_again(),
             _ => {}
+        }
+        if state == NodeState::Attached {
+            // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
+            let all: Vec<SocketAddr> = self.endpoints.keys().copied().collect();
+            all.into_iter()
+                .for_each(|address| self.free_silent_sessions(address, actions));
         }
     }
 
@@ -146,6 +156,29 @@ impl Policy {
         for address in archived {
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.probing.next = None;
+            }
+        }
+    }
+
+    /// H6, R1: a server without an API has come back while the node is isolated. Useless as upstream, its supervisor may be the
+    /// only one who knows where the others are now: it is asked soon, not only when the backoff ends.
+    pub(crate) fn call_supervisors(&mut self) {
+        if !self.is_isolated() {
+            return;
+        }
+        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
+        for source in &mut self.sources {
+            if source.kind != SourceKind::Supervisor {
+                continue;
+            }
+            let began_before = |asking: Asking| self.now.since(asking.started) >= SUPERVISOR_CALLED_WITHIN;
+            if source.asking.is_some_and(began_before) {
+                source.asking = None;
+                source.next = None;
+            }
+            if source.asking.is_none() {
+                let soon = soon.max(source.not_before.unwrap_or(soon));
+                source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
             }
         }
     }

@@ -26,6 +26,8 @@ mod recovery;
 mod selection;
 #[path = "core/services.rs"]
 mod services;
+#[path = "core/simulated.rs"]
+mod simulated;
 #[path = "core/way.rs"]
 mod way;
 #[path = "core/world.rs"]

@@ -22,6 +22,7 @@ mod rbac;
 mod receiver;
 mod restart;
 mod shutdown;
+mod simulate;
 mod start;
 mod usage;
 mod way;
