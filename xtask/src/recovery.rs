@@ -29,7 +29,11 @@ const BETWEEN_HOSTS: [&str; 1] = ["every-order"];
 /// Plays in which nothing happens for ten minutes: they are played beside the others.
 const IDLE: &str = "idle-";
 
-/// Runs it and writes the page; `true` when every figure has reached its target.
+/// Plays whose target is known to be missed, which the page says: a credential that may watch nothing has everything asked for
+/// each minute, and part of it refused.
+const KNOWN_MISSES: [&str; 1] = ["idle-polling-agent"];
+
+/// Runs it and writes the page; `true` when every figure has reached its target, but for those known to miss it.
 pub(crate) fn run(workspace: &Workspace, release: bool) -> anyhow::Result<bool> {
     let start = Instant::now();
     println!("\n== recovery");
@@ -69,11 +73,10 @@ pub(crate) fn run(workspace: &Workspace, release: bool) -> anyhow::Result<bool> 
     };
     fs::write(workspace.root.join(PAGE), page.render())
         .with_context(|| format!("{PAGE} could not be written"))?;
-    let good = page.good();
-    let word = if good {
-        "all targets reached"
-    } else {
-        "NOT all targets reached"
+    let good = page.good(&KNOWN_MISSES);
+    let word = match good {
+        true => "targets reached, but for those known to be missed",
+        false => "NOT all targets reached, or one that is known to be missed is reached",
     };
     println!("{word} in {}: {PAGE}", time(start.elapsed()));
     Ok(good)

@@ -102,7 +102,7 @@ async fn play(stage: &mut Stage, teller: Teller) -> anyhow::Result<()> {
     stage.raise().await?;
     let first = stage.server(CONTROL_PLANE)?.address();
     tell_names(stage, first);
-    let mut unnoticed = 0;
+    let (mut unnoticed, mut early) = (0, Vec::new());
     for round in 0..ROUNDS {
         stage.say(format!("round {} of {ROUNDS}", round + 1));
         withhold(stage, teller, true)?;
@@ -111,7 +111,7 @@ async fn play(stage: &mut Stage, teller: Teller) -> anyhow::Result<()> {
         let address = stage.plane.free_address()?;
         stage.say(format!("a new machine at {address} takes its place"));
         stage.server(CONTROL_PLANE)?.replace_at(address)?;
-        let told = tell(stage, teller, round).await?;
+        let told = tell(stage, teller, round, &mut early).await?;
         stage.say(format!("{} tells it", teller.word()));
         withhold(stage, teller, false)?;
         stage.recovered(told, "after the new address was told").await;
@@ -121,6 +121,14 @@ async fn play(stage: &mut Stage, teller: Teller) -> anyhow::Result<()> {
         stage.pass(REST).await;
     }
     check(stage, teller, unnoticed);
+    stage.check(
+        "nobody knows a new address before it is told",
+        early.is_empty(),
+        match early.as_slice() {
+            [] => format!("nobody did in {ROUNDS} rounds"),
+            early => early.join(", "),
+        },
+    );
     Ok(())
 }
 
@@ -139,8 +147,14 @@ fn tell_names(stage: &Stage, server: SocketAddr) {
     }
 }
 
-/// The new one is ready, and now it is told. Says when: at the latest moment before anybody could have heard.
-async fn tell(stage: &mut Stage, teller: Teller, round: u32) -> anyhow::Result<Instant> {
+/// The new one is ready, and now it is told. Says when: at the latest moment before anybody could have heard. `early`: who knew it
+/// before.
+async fn tell(
+    stage: &mut Stage,
+    teller: Teller,
+    round: u32,
+    early: &mut Vec<String>,
+) -> anyhow::Result<Instant> {
     let server = stage.server(CONTROL_PLANE)?;
     let ready = stage.wait_ready(CONTROL_PLANE).await?;
     if teller == Teller::Supervisor {
@@ -149,20 +163,11 @@ async fn tell(stage: &mut Stage, teller: Teller, round: u32) -> anyhow::Result<I
     }
     stage.pass(LATER_EACH_ROUND * round).await;
     let address = server.address();
-    let early: Vec<String> = stage
+    let know = stage
         .nodes
         .iter()
-        .filter(|node| node.status().is_some_and(|status| knows(&status, address)))
-        .map(|node| node.name().to_owned())
-        .collect();
-    stage.check(
-        "nobody knows the new address before it is told",
-        early.is_empty(),
-        match early.as_slice() {
-            [] => "nobody does".to_owned(),
-            early => early.join(", "),
-        },
-    );
+        .filter(|node| node.status().is_some_and(|status| knows(&status, address)));
+    early.extend(know.map(|node| node.name().to_owned()));
     let told = Instant::now();
     match teller {
         Teller::Dns => tell_names(stage, address),
