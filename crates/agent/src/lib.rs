@@ -6,6 +6,8 @@
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | `engine` | one service, running; the API's is the first |
+//! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
 //! | `queue` | where everything that happened waits for the driver |
 //! | `own` | keeps forwarding loops out of what is learnt |
@@ -14,6 +16,7 @@
 //! | `state` | what is remembered across restarts |
 //! | `files` | the few things done with files, behind a trait |
 //! | `wiring` | what the other crates are told, made from the configuration |
+//! | `proxy_names` | where CONNECT proxies are that have a name |
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
@@ -27,16 +30,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod berth;
 mod claim;
 mod clock;
 pub mod config;
 mod driver;
 mod effects;
+mod engine;
 mod files;
 pub mod journal;
 mod logging;
 mod own;
 pub mod profile;
+mod proxy_names;
 mod queue;
 mod run;
 pub mod setup;

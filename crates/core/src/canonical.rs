@@ -46,7 +46,8 @@ struct EndpointRow {
     short_timeouts: u8,
     long_timeouts: u8,
     empty_suspicions: [u8; 3],
-    unroutable: bool,
+    blocked: bool,
+    hearsay: bool,
     dead_silent: bool,
     shared_cause: bool,
     witness: bool,
@@ -59,6 +60,8 @@ struct EndpointRow {
     unlisted: Option<u64>,
     node_gone: Option<u64>,
     tied_to_node: bool,
+    node_ready: Option<bool>,
+    node_leaving: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,7 +127,8 @@ impl Policy {
             short_timeouts: judgement.short_timeouts,
             long_timeouts: judgement.long_timeouts,
             empty_suspicions: judgement.heard.map(|heard| heard.empty),
-            unroutable: judgement.unroutable,
+            blocked: judgement.blocked.is_some(),
+            hearsay: judgement.hearsay_since.is_some(),
             dead_silent: judgement.dead_silent,
             shared_cause: judgement.shared_cause,
             witness: self.has_witness(address),
@@ -143,6 +147,8 @@ impl Policy {
             unlisted: absence(membership.unlisted, grace),
             node_gone: absence(membership.node_gone, grace),
             tied_to_node: membership.node.is_some(),
+            node_ready: membership.node_ready,
+            node_leaving: membership.node_leaving,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::action::ProbeLimits;
 use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::finding::{Depth, Untrusted};
 use crate::heartbeat::Avoided;
+use crate::local_fault::LocalFault;
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
 use crate::standing::{Told, standing_after};
@@ -60,6 +61,12 @@ pub(crate) struct Membership {
     pub(crate) zone: Option<String>,
     /// The Node that it is tied to (M3a).
     pub(crate) node: Option<String>,
+    /// That Node's condition `Ready`, as it was told last; `None`: not told.
+    #[serde(default)]
+    pub(crate) node_ready: Option<bool>,
+    /// That Node is being deleted.
+    #[serde(default)]
+    pub(crate) node_leaving: bool,
     /// The latest question to the Endpoints source whose answer had it (M2).
     pub(crate) listed_at: (RefreshId, u32),
     /// Absence from the Endpoints source.
@@ -121,8 +128,10 @@ pub(crate) struct Judgement {
     pub(crate) silent_since: Option<Timestamp>,
     /// Time-outs under the usual limits in a row.
     pub(crate) long_timeouts: u8,
-    /// This machine had no route to it at the last try: judges the node, not the endpoint (H3).
-    pub(crate) unroutable: bool,
+    /// No way led to it at the last try, and this is why: judges the node, not the endpoint (H3).
+    pub(crate) blocked: Option<LocalFault>,
+    /// Since when a CONNECT proxy speaks against it, as far as no witness has answered to that (H5).
+    pub(crate) hearsay_since: Option<Timestamp>,
     /// It was judged unreachable because nothing came, not because it refused.
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
@@ -248,10 +257,20 @@ impl Endpoint {
         self.judgement.health == Health::Ready && self.serves_api()
     }
 
+    /// H4: it answers well, and is not yet trusted because it flapped.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.judgement.good > 0 && self.judgement.health == Health::Unreachable && self.serves_api()
+    }
+
     pub(crate) fn is_suspected(&self) -> bool {
         self.judgement
             .suspicion
             .is_some_and(|suspicion| suspicion.weight > Weight::Question)
+    }
+
+    /// Whether it comes after its equals: something speaks against it, or no way led to it just now.
+    pub(crate) fn is_second_choice(&self) -> bool {
+        self.is_suspected() || self.judgement.blocked.is_some()
     }
 
     /// In use: it has sessions and some of them received bytes of late (H7).
@@ -274,6 +293,8 @@ impl Membership {
             hint: false,
             zone: None,
             node: None,
+            node_ready: None,
+            node_leaving: false,
             listed_at: (RefreshId(0), 0),
             unlisted: None,
             node_gone: None,
@@ -309,7 +330,8 @@ impl Judgement {
             short_timeouts: 0,
             silent_since: None,
             long_timeouts: 0,
-            unroutable: false,
+            blocked: None,
+            hearsay_since: None,
             dead_silent: false,
             suspicion: None,
             heard: [Heard::default(); 3],

@@ -9,8 +9,9 @@ use core::time::Duration;
 use crate::action::Action;
 use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
-use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
-use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
+use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
+use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -62,15 +63,17 @@ impl Policy {
         };
         let judgement = &mut endpoint.judgement;
         judgement.depth = Some(finding.depth);
-        judgement.unroutable = false;
         if let Some(connect) = finding.connect {
+            // A kept connection proves no way for new ones.
+            judgement.blocked = None;
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
-        if finding.depth == Depth::Readyz {
+        if finding.depth.is_verified() {
             judgement.verified_at = Some(outstanding.started);
             endpoint.membership.hint = false;
         }
         judgement.doubt = None;
+        judgement.hearsay_since = None;
         judgement.silent_since = None;
         judgement.short_timeouts = 0;
         judgement.long_timeouts = 0;
@@ -118,9 +121,20 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
+        let failure = match failure {
+            ProbeFailure::Local {
+                fault: LocalFault::Proxy(fault),
+            } if fault.how.may_be_the_servers() => {
+                self.take_hearsay(address, outstanding, fault, actions);
+                self.plan_after_probe(address);
+                return;
+            }
+            failure => failure,
+        };
         let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
-        if let Some(endpoint) = self.endpoints.get_mut(&address) {
-            endpoint.judgement.unroutable &= ours;
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| !ours) {
+            endpoint.judgement.blocked = None;
+            endpoint.judgement.hearsay_since = None;
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
@@ -139,7 +153,7 @@ impl Policy {
                 let words = match phase {
                     Phase::Connect => "connect timed out",
                     Phase::Tls => "TLS handshake timed out",
-                    Phase::Http => "answer to /readyz timed out",
+                    Phase::Http => "HTTP answer timed out",
                 };
                 self.take_bad_end(
                     address,
@@ -153,7 +167,7 @@ impl Policy {
         self.plan_after_probe(address);
     }
 
-    fn take_bad_end(
+    pub(crate) fn take_bad_end(
         &mut self,
         address: SocketAddr,
         outstanding: Outstanding,
@@ -310,7 +324,8 @@ impl Policy {
             .collect();
         for address in waiting {
             if self.may_rise(address) {
-                let reason = "readyz: 200".to_string();
+                let reason =
+                    good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
                 self.judge(address, Evidence::Ready, true, reason, actions);
             }
         }

@@ -8,10 +8,10 @@ use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
 use crate::endpoint::{Cause, Endpoint, Weight};
-use crate::event::{DialFailure, Ending, LocalFault};
+use crate::event::{DialFailure, Ending};
 use crate::health::{SHARED_CAUSE_PATIENCE, usual};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
-use crate::recovery::fault_words;
 use crate::snapshot::{Capability, Health, Standing};
 use crate::{Level, Timestamp};
 
@@ -32,6 +32,10 @@ impl Policy {
         actions: &mut Vec<Action>,
     ) {
         match failure {
+            // What a proxy says of a server is a question: the probe that follows compares.
+            DialFailure::Local(LocalFault::Proxy(fault)) if fault.how.may_be_the_servers() => {
+                self.suspect(address, Weight::Strong);
+            }
             DialFailure::Local(fault) => self.take_endpoint_fault(address, fault, actions),
             DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
                 if let Some(endpoint) = self.endpoints.get_mut(&address) {
@@ -47,36 +51,44 @@ impl Policy {
         }
     }
 
-    /// H3: a fault of this machine, met on the way to `address`. Where no route is left, all others are tried at once: is
-    /// it this way, or every way?
+    /// H3: a fault of ours, met on the way to `address`. Where no way is left, all others are tried at once: is it this
+    /// way, or every way?
     pub(crate) fn take_endpoint_fault(
         &mut self,
         address: SocketAddr,
         fault: LocalFault,
         actions: &mut Vec<Action>,
     ) {
-        self.take_local_fault(fault, actions);
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        let was = core::mem::replace(&mut endpoint.judgement.unroutable, fault == LocalFault::NoRoute);
-        if fault == LocalFault::NoRoute && !was {
+        let blocked = fault.is_of_the_way().then_some(fault);
+        let was = self
+            .endpoints
+            .get_mut(&address)
+            .and_then(|endpoint| core::mem::replace(&mut endpoint.judgement.blocked, blocked));
+        let hearsay = matches!(fault, LocalFault::Proxy(fault) if fault.how.may_be_the_servers());
+        if was.is_some() && blocked.is_some() || hearsay {
+            // Told before, or not yet proven to be ours; what the endpoint shows says it.
+            self.note_local_fault(fault);
+        } else {
+            self.take_local_fault(fault, actions);
+        }
+        if blocked.is_some() && was.is_none() {
             self.call_all_witnesses(address);
         }
     }
 
-    /// H3: what fails on this machine judges the node, never an endpoint.
+    /// H3: what fails on our side judges the node, never an endpoint.
     pub(crate) fn take_local_fault(&mut self, fault: LocalFault, actions: &mut Vec<Action>) {
         let news = self.node.local_fault.is_none_or(|(before, _)| before != fault);
-        self.node.local_fault = Some((fault, self.now));
-        self.changed = true;
+        self.note_local_fault(fault);
         if news {
-            let text = format!(
-                "this machine fails: {}; no endpoint is judged by it (H3)",
-                fault_words(fault)
-            );
+            let text = format!("this machine fails: {fault}; no endpoint is judged by it (H3)");
             self.announce_node(Level::Error, text, actions);
         }
+    }
+
+    fn note_local_fault(&mut self, fault: LocalFault) {
+        self.node.local_fault = Some((fault, self.now));
+        self.changed = true;
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
@@ -88,8 +100,8 @@ impl Policy {
             // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
             endpoint.traffic.moving = None;
         }
-        endpoint.judgement.unroutable = false;
         let judgement = &mut endpoint.judgement;
+        self.changed |= judgement.blocked.take().is_some();
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
@@ -239,6 +251,10 @@ impl Policy {
     fn cause_to_move(&self, address: SocketAddr, first: Option<SocketAddr>) -> Option<Cause> {
         let endpoint = self.endpoints.get(&address)?;
         let judgement = &endpoint.judgement;
+        if self.settings.service.keeps_sessions() {
+            // D2: a tunnel to this very server is worth nothing elsewhere. What is dead ends by D3 and D4.
+            return None;
+        }
         if !self.another_is_ready(address) {
             // S5: nobody is better, so the cause is shared; nothing moves.
             return None;
@@ -293,7 +309,7 @@ impl Policy {
         let first = self.ordered().first().copied().filter(|first| {
             self.endpoints
                 .get(first)
-                .is_some_and(|e| e.is_ready() && !e.is_suspected() && !e.is_draining())
+                .is_some_and(|e| e.is_ready() && !e.is_second_choice() && !e.is_draining())
         });
         let same = self.settling.map(|(address, _)| address) == first;
         if !same {

@@ -24,6 +24,9 @@ const SLOW_START_EVERY: Duration = Duration::from_secs(2);
 /// A test that failed on this very machine is done anew after this long.
 const LOCAL_FAULT_PAUSE: Duration = Duration::from_millis(500);
 
+/// For so long after the first success ways that are still closed are looked at closely: most open together.
+const STORM_TAIL: Duration = Duration::from_secs(3);
+
 /// The usual limits of a probe.
 pub const USUAL_LIMITS: ProbeLimits = ProbeLimits {
     connect: Duration::from_secs(2),
@@ -85,8 +88,11 @@ impl Policy {
     fn pause_after_probe(&self, endpoint: &Endpoint) -> Option<Pause> {
         let (judgement, probing) = (&endpoint.judgement, &endpoint.probing);
         let isolated = self.node_state() == NodeState::Isolated;
-        if self.node.local_fault.is_some_and(|(_, seen)| seen == self.now) {
-            // H3: this machine failed, not the endpoint; it is asked again soon.
+        let ours = self.node.local_fault.is_some_and(|(_, seen)| seen == self.now);
+        let calm = self.node.state == NodeState::Attached && self.now >= self.node.since + STORM_TAIL;
+        if ours && !(calm && judgement.blocked.is_some()) {
+            // H3: this machine failed, not the endpoint; it is asked again soon. A way that stays closed while others are
+            // open (no IPv6 here, say) is looked at at the usual pace.
             return Some(Pause::About(LOCAL_FAULT_PAUSE));
         }
         if probing.fresh_wanted {

@@ -19,14 +19,14 @@ pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Policy {
-    /// The node's own state, from what is known now. An endpoint that this machine has no route to is none to it, whatever
-    /// its health (H3).
+    /// The node's own state, from what is known now. An endpoint that no way leads to from here is none to it, whatever its
+    /// health (H3).
     pub(crate) fn node_state(&self) -> NodeState {
         let mut state = NodeState::Isolated;
         for endpoint in self
             .endpoints
             .values()
-            .filter(|e| e.serves_api() && !e.judgement.unroutable)
+            .filter(|e| e.serves_api() && e.judgement.blocked.is_none())
         {
             match endpoint.judgement.health {
                 Health::Ready => return NodeState::Attached,
@@ -88,12 +88,17 @@ impl Policy {
             ),
             NodeState::Isolated if known == 0 => "no endpoint is known yet".to_string(),
             NodeState::Isolated if of(Health::Ready) > 0 => {
-                format!("no route to any of {known} endpoints")
+                format!("no way to any of {known} endpoints")
             }
-            NodeState::Isolated => format!("none of {known} endpoints answers as an apiserver"),
+            NodeState::Isolated => {
+                format!(
+                    "none of {known} endpoints answers as {}",
+                    self.settings.service.server()
+                )
+            }
         };
         if let Some((fault, _)) = self.node.local_fault {
-            reason = format!("{reason}; this machine fails: {}", fault_words(fault));
+            reason = format!("{reason}; this machine fails: {fault}");
         }
         reason
     }
@@ -153,15 +158,5 @@ impl Policy {
                 endpoint.probing.next = Some(now);
             }
         }
-    }
-}
-
-/// A local fault in words, with what to do.
-pub(crate) fn fault_words(fault: crate::LocalFault) -> &'static str {
-    match fault {
-        crate::LocalFault::Descriptors => "no file descriptor left; raise LimitNOFILE",
-        crate::LocalFault::Ports => "no local port left; see net.ipv4.ip_local_port_range",
-        crate::LocalFault::NoRoute => "no route; is the link up?",
-        crate::LocalFault::Memory => "no memory for sockets",
     }
 }

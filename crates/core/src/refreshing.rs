@@ -181,7 +181,9 @@ impl Policy {
         source.state = SourceState::Failed;
         source.error = Some(failure.reason.clone());
         self.changed = true;
-        for (server, _) in &failure.tried {
+        // H3: our own fault says nothing about whom we could not ask.
+        let asked = failure.tried.iter().filter(|_| failure.local.is_none());
+        for (server, _) in asked {
             self.take_discovery(id, Some(*server), Capability::No);
         }
         // H3: a source dials as a client does.
@@ -315,7 +317,7 @@ impl Policy {
             .take_while(|address| {
                 self.endpoints
                     .get(address)
-                    .is_some_and(|endpoint| endpoint.is_ready() && !endpoint.is_suspected())
+                    .is_some_and(|endpoint| endpoint.is_ready() && !endpoint.is_second_choice())
             })
             .count();
         if good > 1 {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::LocalFault;
+use crate::local_fault::LocalFault;
 
 /// A source's complete current answer. It replaces that source's own earlier one, whole and at once (M1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,6 +109,12 @@ pub struct NodeListing {
     pub control_plane: bool,
     /// `topology.kubernetes.io/zone`.
     pub zone: Option<String>,
+    /// Its condition `Ready`: what the cluster thinks of its kubelet. `None`: not told.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// It carries a deletion timestamp, which nobody can take back: it goes as soon as its finalizers let it.
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// Why a refresh gave no answer.

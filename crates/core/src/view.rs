@@ -1,5 +1,6 @@
 //! The snapshot, made from the state; and the lines for people.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -8,7 +9,7 @@ use crate::action::{Action, Announcement, Level, Subject};
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
 use crate::policy::Policy;
-use crate::snapshot::{Administration, EndpointView, Snapshot, SourceView};
+use crate::snapshot::{Administration, EndpointView, NodeView, Snapshot, SourceView};
 
 impl Policy {
     /// The state as others see it.
@@ -42,7 +43,10 @@ impl Policy {
                 false => Administration::Enabled,
             },
             drained_by: endpoint.drained_by(),
-            reason: judgement.reason.clone(),
+            reason: match judgement.blocked {
+                Some(fault) => format!("{}; no way to it from here: {fault}", judgement.reason),
+                None => judgement.reason.clone(),
+            },
             health_since: judgement.since,
             suspected: endpoint.is_suspected(),
             avoided: endpoint.avoided.is_some(),
@@ -53,6 +57,7 @@ impl Policy {
             last_probe: judgement.last_probe,
             last_ready: judgement.last_ready,
             zone: endpoint.membership.zone.clone(),
+            node: node_view(endpoint),
             class: self.class(address, endpoint, standing),
             connect_usual: judgement.connect_usual,
             answer_usual: judgement.answer_usual,
@@ -94,6 +99,15 @@ impl Policy {
             text,
         }));
     }
+}
+
+fn node_view(endpoint: &Endpoint) -> Option<NodeView> {
+    let membership = &endpoint.membership;
+    Some(NodeView {
+        name: membership.node.clone()?,
+        ready: membership.node_ready,
+        leaving: membership.node_leaving,
+    })
 }
 
 fn source_view(source: &crate::source::Source) -> SourceView {

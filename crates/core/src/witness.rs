@@ -28,18 +28,25 @@ impl Policy {
         judgement.silent_since.or(not_ready).or(suspected)
     }
 
-    /// Whether another endpoint has proven since, on a new connection and quickly, that it is ready.
+    /// Whether another endpoint has proven since, on a new connection and quickly, that it is ready. One that is held back for
+    /// its flapping (H4), and so is tested all the time, may say so too: it proves that the silence is not everywhere, and it
+    /// is taken at once when the other goes.
     pub(crate) fn has_witness(&self, address: SocketAddr) -> bool {
         let since = self
             .endpoints
             .get(&address)
             .and_then(|endpoint| self.doubted_since(endpoint));
-        let Some(since) = since else {
-            return self.another_is_ready(address);
-        };
+        match since {
+            Some(since) => self.has_witness_since(address, since),
+            None => self.another_is_ready(address),
+        }
+    }
+
+    /// The same, of a moment.
+    pub(crate) fn has_witness_since(&self, address: SocketAddr, since: Timestamp) -> bool {
         self.endpoints.iter().any(|(&other, endpoint)| {
             other != address
-                && endpoint.is_ready()
+                && (endpoint.is_ready() || endpoint.is_held_back())
                 && !endpoint.is_draining()
                 && endpoint.judgement.proven_at.is_some_and(|proven| proven >= since)
         })
@@ -47,9 +54,13 @@ impl Policy {
 
     /// Asks ready endpoints for a fresh proof, unless there is one.
     pub(crate) fn call_witnesses(&mut self, address: SocketAddr) {
-        if self.has_witness(address) {
-            return;
+        if !self.has_witness(address) {
+            self.ask_witnesses(address);
         }
+    }
+
+    /// Asks ready endpoints for a fresh proof.
+    pub(crate) fn ask_witnesses(&mut self, address: SocketAddr) {
         let ready: Vec<SocketAddr> = self
             .ordered()
             .into_iter()

@@ -14,6 +14,8 @@ mod heartbeat;
 mod membership;
 #[path = "core/moving.rs"]
 mod moving;
+#[path = "core/nodes.rs"]
+mod nodes;
 #[path = "core/pace.rs"]
 mod pace;
 #[path = "core/property.rs"]
@@ -22,5 +24,9 @@ mod property;
 mod recovery;
 #[path = "core/selection.rs"]
 mod selection;
+#[path = "core/services.rs"]
+mod services;
+#[path = "core/way.rs"]
+mod way;
 #[path = "core/world.rs"]
 mod world;

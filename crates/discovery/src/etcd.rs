@@ -9,29 +9,32 @@
 //! | `read` | one question to one member |
 //! | `watch` | what stays open behind it |
 //! | `keys` | which keys, and what they say |
+//! | `members` | the members themselves, as endpoints of the etcd service |
 //! | `cluster` | whose answers count |
 //! | `targets` | where members can be reached |
 //! | `grpc`, `messages` | how it is said |
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jackline_core::{Mode, SourceFailure};
 use jackline_trust::{Trust, TrustConfig};
+use jackline_way::Ways;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Attempts;
-use crate::config::{EtcdConfig, RegistrationAddress, SystemFiles};
+use crate::config::{EtcdConfig, Place, RegistrationAddress, SystemFiles};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
 mod cluster;
 mod grpc;
 mod keys;
+mod members;
 mod messages;
 mod read;
 mod targets;
@@ -47,14 +50,25 @@ pub(crate) use watch::Watch;
 /// Once there is an answer that only adds, the others have so long to give a better one.
 const BETTER_WITHIN: Duration = Duration::from_millis(1500);
 
+/// What etcd is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The keys that tell of apiservers.
+    Keys,
+    /// Its own members, as endpoints of the etcd service.
+    Members,
+}
+
 /// The source.
 pub(crate) struct Etcd {
+    subject: Subject,
     endpoints: Vec<RegistrationAddress>,
     dns_servers: Vec<SocketAddr>,
     system: SystemFiles,
     keys: Keys,
     /// Etcd has a CA and client certificates of its own.
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     cluster: Mutex<Cluster>,
     /// How often it was asked: begins with another member each time (R2).
     turn: AtomicUsize,
@@ -69,7 +83,7 @@ struct Fallback {
 }
 
 impl Etcd {
-    pub(crate) fn new(config: EtcdConfig) -> Self {
+    pub(crate) fn new(config: EtcdConfig, subject: Subject, ways: Arc<Ways>) -> Self {
         let mut endpoints = config.endpoints;
         endpoints.truncate(MEMBERS_MAX);
         let trust = Trust::load(TrustConfig {
@@ -79,11 +93,13 @@ impl Etcd {
             ..TrustConfig::default()
         });
         Self {
+            subject,
             endpoints,
             dns_servers: config.dns_servers,
             system: config.system,
             keys: Keys::new(&config.prefix),
             trust: Arc::new(trust),
+            ways,
             cluster: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
@@ -111,9 +127,14 @@ impl Etcd {
             .collect();
         let attempts = Attempts::new(&addresses, question.deadline, |address, until| {
             let target = &targets[&address];
-            read::ask(target, &self.keys, until)
+            read::ask(target, &self.keys, self.subject, until)
         });
         let (standpoint, watch) = self.choose(attempts, notes).await?;
+        if self.subject == Subject::Members {
+            let report = members::report(standpoint, &self.dns_servers, &self.system, question.deadline);
+            voice.report(report.await);
+            return Ok(None);
+        }
         let mode = if watch.is_some() { Mode::Watch } else { Mode::Poll };
         voice.report(standpoint.report(mode));
         Ok(watch.map(|messages| Watch { messages, standpoint }))
@@ -167,7 +188,10 @@ impl Etcd {
             patience.get_or_insert(Instant::now() + BETTER_WITHIN);
         }
         let Some(fallback) = fallback else {
-            let mut failure = attempts.into_failure("etcd's keys");
+            let mut failure = attempts.into_failure(match self.subject {
+                Subject::Keys => "etcd's keys",
+                Subject::Members => "etcd's members",
+            });
             if !refused.is_empty() {
                 failure.reason = refused.join("; ");
             }
@@ -246,7 +270,13 @@ impl Etcd {
         let mut members = self.endpoints.clone();
         members.extend_from_slice(self.cluster().members());
         let resolved = targets::resolve(&members, &self.dns_servers, &self.system, deadline, notes).await;
-        let mut targets = targets::reachable(&members, resolved, tls);
+        for (member, addresses) in members.iter().zip(&resolved) {
+            if let Place::Name(name, port) = member.place() {
+                let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+                self.ways.name_leads_to(name, *port, &ips);
+            }
+        }
+        let mut targets = targets::reachable(&members, resolved, (tls, &self.ways));
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         if !targets.is_empty() {
             let first = turn % targets.len();
@@ -276,7 +306,7 @@ fn standpoint(
     let watch = match answer.watch {
         Ok(messages) => Some(messages),
         Err(reason) => {
-            if answer.lost.is_none() {
+            if answer.lost.is_none() && !reason.is_empty() {
                 notes.push(format!("no watch: {reason}"));
             }
             None
@@ -284,6 +314,7 @@ fn standpoint(
     };
     let standpoint = Standpoint {
         contents: answer.contents,
+        members: answer.members,
         answered_by: address,
         counts_fully,
         notes,

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use jackline_core::{Ask, Breadth, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
-use crate::etcd::{self, Etcd};
+use crate::etcd::{self, Etcd, Subject};
 use crate::heartbeat::Heartbeat;
 use crate::import::Import;
 use crate::kubernetes::{self, Kubernetes};
 use crate::nodes::Nodes;
 use crate::refresh::{Voice, failure};
 use crate::registration::Registration;
+use crate::service::{self, Service};
 use crate::static_list;
 use crate::supervisor::Supervisor;
 
@@ -40,12 +42,14 @@ pub(crate) enum Source {
     Nodes(Nodes),
     Heartbeat(Heartbeat),
     Import(Import),
+    Service(Service),
 }
 
 /// What an answered question left open.
 pub(crate) enum Watch {
     Kubernetes(kubernetes::Watch),
     Etcd(etcd::Watch),
+    Service(service::Watch),
 }
 
 impl Watch {
@@ -54,21 +58,25 @@ impl Watch {
         match self {
             Self::Kubernetes(watch) => watch.follow(voice).await,
             Self::Etcd(watch) => watch.follow(voice).await,
+            Self::Service(watch) => watch.follow(voice).await,
         }
     }
 }
 
 impl Source {
-    pub(crate) fn new(config: SourceConfig, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(config: SourceConfig, trust: Arc<Trust>, ways: &Arc<Ways>) -> Self {
+        let ways = Arc::clone(ways);
         match config {
             SourceConfig::Static(config) => Self::Static(config.endpoints),
-            SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
-            SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
-            SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
-            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config)),
-            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
-            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
+            SourceConfig::Registration(config) => Self::Registration(Registration::new(config, ways)),
+            SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust, ways)),
+            SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust, ways)),
+            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, Subject::Keys, ways)),
+            SourceConfig::Members(config) => Self::Etcd(Etcd::new(config, Subject::Members, ways)),
+            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust, ways)),
+            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust, ways)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
+            SourceConfig::Service(config) => Self::Service(Service::new(config)),
         }
     }
 
@@ -97,6 +105,7 @@ impl Source {
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
             Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,
+            Self::Service(service) => return Ok(Some(Watch::Service(service.ask(voice)))),
         }
         Ok(None)
     }

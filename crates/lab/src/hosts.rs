@@ -7,13 +7,15 @@
 //! The nodes are real processes and live on their hosts. The servers are the lab's stand-ins as ever, tasks of one process
 //! with one store; only their sockets are made on the hosts (`place`). What they answer does not come over these links, so a
 //! server that is to lose etcd with its link is told so. Beside the store, real etcd runs on the registration server's host
-//! where this machine has it: the servers write their leases and K3s's list into it, over the links, and that host's node reads it.
+//! where this machine has it: the servers write their leases and K3s's list into it, over the links, and that host's node
+//! reads it. Plays of `real` alone have real kube-apiservers on a real etcd, where the machine has these programs.
 
 mod announce;
 mod faults;
 mod host;
 mod nest;
 mod plays;
+mod real;
 mod relay;
 mod tool;
 mod tun;
@@ -61,12 +63,13 @@ pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
     )
 }
 
-/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run.
+/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run and those on
+/// real apiservers.
 #[must_use]
 pub fn chosen(names: &[String]) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match names {
-        [name] if name == "short" => owned(&plays::SHORT),
+        [name] if name == "short" => [owned(&plays::SHORT), owned(&plays::NEED_APISERVERS)].concat(),
         [] => owned(&plays::names_of_all()),
         [name] if name == "all" => owned(&plays::names_of_all()),
         names => names.to_vec(),
@@ -76,16 +79,14 @@ pub fn chosen(names: &[String]) -> Vec<String> {
 /// The faults that cannot be played here, and why.
 #[must_use]
 pub fn lacking() -> Vec<(&'static str, Lack)> {
-    let without = |needing: &[&'static str], lack: &Lack| -> Vec<_> {
-        needing.iter().map(|&name| (name, lack.clone())).collect()
-    };
-    let cable = Nest::long_cable().map_err(|lack| without(&plays::NEED_LONG_CABLE, &lack));
-    let etcd = recovery::real_etcd().map_err(|lack| without(&plays::NEED_ETCD, &lack));
-    [cable, etcd]
-        .into_iter()
-        .filter_map(Result::err)
-        .flatten()
-        .collect()
+    let cable = (Nest::long_cable().err(), &plays::NEED_LONG_CABLE[..]);
+    let etcd = (recovery::real_etcd().err(), &plays::NEED_ETCD[..]);
+    let apiservers = (real::lack(), &plays::NEED_APISERVERS[..]);
+    let lacking = [cable, etcd, apiservers].into_iter().flat_map(|(lack, names)| {
+        let lack = lack.into_iter();
+        lack.flat_map(move |lack| names.iter().map(move |&name| (name, lack.clone())))
+    });
+    lacking.collect()
 }
 
 /// The names of all faults between hosts and what happens in each, in the order of the run.

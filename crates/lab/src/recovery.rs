@@ -12,12 +12,11 @@ mod wrong_lists;
 use crate::etcd::program;
 use crate::hosts::Lack;
 use crate::options::LabOptions;
-use crate::runner;
-use crate::scenario::Scenario;
+use crate::runner::{self, Playable};
 use crate::verdict::Outcome;
 
 /// In the order of the run.
-static ALL: [&Scenario; 9] = [
+static ALL: [&dyn Playable; 9] = [
     &only_told::BY_ETCD,
     &only_told::BY_DNS,
     &only_told::BY_SUPERVISOR,
@@ -59,7 +58,7 @@ pub fn lacking() -> Vec<(&'static str, Lack)> {
     };
     let needs_etcd = ALL
         .iter()
-        .map(|scenario| scenario.name)
+        .map(|scenario| scenario.name())
         .filter(|name| !WITHOUT_ETCD.contains(name));
     needs_etcd.map(|name| (name, lack.clone())).collect()
 }

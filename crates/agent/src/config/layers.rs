@@ -10,9 +10,11 @@ use super::value::{Value, Wrong, quoted};
 use super::{Environment, Flags};
 use crate::profile::Found;
 
+mod common;
+
 /// Keys that belong together: where one is given by hand, the profile gives none of them, for two halves of different
 /// origin make no credential.
-const TOGETHER: [&[&str]; 3] = [
+const TOGETHER: [&[&str]; 4] = [
     &[
         "cluster.ca-file",
         "cluster.kubeconfig",
@@ -22,6 +24,11 @@ const TOGETHER: [&[&str]; 3] = [
     ],
     &["supervisor.token", "supervisor.token-file"],
     &["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"],
+    &[
+        "services.etcd.ca-file",
+        "services.etcd.client-certificate",
+        "services.etcd.client-key",
+    ],
 ];
 
 /// A value as `config show` shows it.

@@ -32,7 +32,7 @@ fn whole_world(watched: bool) -> World {
         .insert(REGISTRATION, Answers::Holding(list.clone(), seconds(5)));
     world
         .sources
-        .insert(NODES, Answers::Nodes(vec![("cp-1", at(1)), ("cp-2", at(2))]));
+        .insert(NODES, nodes(&[("cp-1", at(1)), ("cp-2", at(2))]));
     world.run(seconds(600));
     world
 }

@@ -18,8 +18,10 @@ fn server() -> impl Strategy<Value = Server> {
         2 => Just(Server::Refuses),
         2 => Just(Server::Silent),
         1 => Just(Server::Foreign),
-        1 => Just(Server::LocalFault),
-        1 => Just(Server::NoRoute),
+        1 => Just(Server::Ours(LocalFault::Descriptors)),
+        1 => Just(Server::Ours(by_proxy(ProxyFailure::CannotReach(503)))),
+        1 => Just(Server::Ours(by_proxy(ProxyFailure::Refused))),
+        1 => Just(Server::Ours(LocalFault::NoRoute)),
     ]
 }
 
@@ -141,11 +143,11 @@ fn apply(world: &mut World, happens: Happens) {
             world.sources.insert(SourceId(source), answers);
         }
         Happens::Nodes(nodes) => {
-            let nodes = nodes
+            let nodes: Vec<(&str, SocketAddr)> = nodes
                 .into_iter()
                 .map(|n| (NAMES[usize::from(n)], at(n)))
                 .collect();
-            world.sources.insert(NODES, Answers::Nodes(nodes));
+            world.sources.insert(NODES, crate::world::nodes(&nodes));
         }
         Happens::Event(event) | Happens::Stray(event) => world.tell(event),
         Happens::Time(millis) => world.run(ms(millis)),

@@ -193,7 +193,7 @@ fn when_all_fall_silent_at_once_the_node_soon_knows_that_it_is_isolated() {
 fn a_machine_without_a_route_is_isolated_at_once_and_judges_no_endpoint() {
     let mut world = World::attached(3);
     for n in 1..=3 {
-        world.set(at(n), Server::NoRoute);
+        world.set(at(n), Server::Ours(LocalFault::NoRoute));
     }
     let failure = DialFailure::Local(LocalFault::NoRoute);
     world.tell(Event::DialFailed {
@@ -202,7 +202,7 @@ fn a_machine_without_a_route_is_isolated_at_once_and_judges_no_endpoint() {
     });
     let took = world.run_until(seconds(1), |world| world.state() == NodeState::Isolated);
     assert!(took <= ms(10), "{took:?}");
-    assert!(world.policy.snapshot().state_reason.contains("no route to any"));
+    assert!(world.policy.snapshot().state_reason.contains("no way to any"));
     assert!(
         (1..=3).all(|n| world.endpoint(at(n)).health == Health::Ready),
         "H3"

@@ -18,8 +18,8 @@ pub(crate) enum Server {
     Refuses,
     Silent,
     Foreign,
-    LocalFault,
-    NoRoute,
+    /// The fault is ours, or that of the way.
+    Ours(LocalFault),
 }
 
 /// How a source answers.
@@ -32,7 +32,7 @@ pub(crate) enum Answers {
     Holding(Vec<SocketAddr>, Duration),
     /// As etcd answers while a majority of its members is away.
     WithoutQuorum(Vec<SocketAddr>),
-    Nodes(Vec<(&'static str, SocketAddr)>),
+    Nodes(Vec<NodeListing>),
     /// The node's Lease, renewed then.
     Lease(Timestamp),
     Fails,
@@ -50,6 +50,12 @@ pub(crate) const ETCD: SourceId = SourceId(6);
 
 pub(crate) fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 6443))
+}
+
+/// What a CONNECT proxy did.
+pub(crate) fn by_proxy(how: ProxyFailure) -> LocalFault {
+    let at = Some(SocketAddr::from(([10, 9, 0, 1], 3128)));
+    LocalFault::Proxy(ProxyFault { at, how })
 }
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -284,18 +290,11 @@ impl World {
                 let (cause, detail) = (Untrusted::UnknownIssuer, "certificate of another CA".into());
                 (ms(2), failed(ProbeFailure::Untrusted { cause, detail }))
             }
-            Server::NoRoute => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::NoRoute,
-                }),
-            ),
-            Server::LocalFault => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::Descriptors,
-                }),
-            ),
+            Server::Ours(fault) => {
+                let silent = matches!(fault, LocalFault::Proxy(fault) if fault.how == ProxyFailure::Silent);
+                let after = if silent { start.limits.connect } else { ms(1) };
+                (after, failed(ProbeFailure::Local { fault: *fault }))
+            }
         }
     }
 
@@ -327,13 +326,7 @@ impl World {
             }
             Answers::WithoutQuorum(list) => (ms(4), told(source, refresh, list, false)),
             Answers::Nodes(nodes) => {
-                let listing = |(name, address): &(&str, SocketAddr)| NodeListing {
-                    name: (*name).into(),
-                    addresses: vec![address.ip()],
-                    control_plane: true,
-                    zone: None,
-                };
-                let all: Vec<NodeListing> = nodes.iter().map(listing).collect();
+                let all = nodes.clone();
                 let event = match &asked.ask {
                     Ask::Everything => Event::SourceReported {
                         source,
@@ -430,4 +423,17 @@ fn told(source: SourceId, refresh: RefreshId, list: &[SocketAddr], verified: boo
             ..Report::default()
         },
     }
+}
+
+/// Control-plane Nodes of which nothing is told but name and address.
+pub(crate) fn nodes(all: &[(&str, SocketAddr)]) -> Answers {
+    let listing = |(name, address): &(&str, SocketAddr)| NodeListing {
+        name: (*name).into(),
+        addresses: vec![address.ip()],
+        control_plane: true,
+        zone: None,
+        ready: None,
+        leaving: false,
+    };
+    Answers::Nodes(all.iter().map(listing).collect())
 }

@@ -45,7 +45,11 @@ pub(crate) struct Endpoint {
     pub(crate) standing: String,
     pub(crate) health: String,
     #[serde(default)]
+    pub(crate) administration: String,
+    #[serde(default)]
     pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) avoided: bool,
     #[serde(default)]
     pub(crate) sessions: u64,
 }
@@ -54,6 +58,10 @@ pub(crate) struct Endpoint {
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) mode: String,
     #[serde(default)]
     pub(crate) error: Option<String>,
     #[serde(default)]
@@ -79,8 +87,9 @@ impl Status {
         self.state == "attached"
     }
 
-    pub(crate) fn source(&self, name: &str) -> Option<&Source> {
-        self.sources.iter().find(|source| source.name == name)
+    /// The source of this kind; where there are several, the first.
+    pub(crate) fn source(&self, kind: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.kind == kind)
     }
 
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Option<&Endpoint> {
@@ -124,7 +133,13 @@ impl StatusReader {
     /// # Errors
     /// When nobody answers at the socket, or something else than a status.
     pub(crate) async fn read(&mut self) -> anyhow::Result<Status> {
-        let result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        let kept = self.sender.is_some();
+        let mut result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        if kept && matches!(result, Ok(Err(_))) {
+            // A kept connection may be closed at any time: that is no silence.
+            self.sender = None;
+            result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        }
         match result {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => {

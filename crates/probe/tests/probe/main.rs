@@ -9,3 +9,5 @@ mod endings;
 mod failures;
 mod keeping;
 mod server;
+mod services;
+mod way;
