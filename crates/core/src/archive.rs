@@ -33,7 +33,11 @@ impl Policy {
             .map(|(&address, _)| address)
             .collect();
         for address in answered {
-            if self.another_is_ready(address) {
+            let busy = self
+                .endpoints
+                .get(&address)
+                .is_some_and(|endpoint| endpoint.traffic.sessions > 0);
+            if self.another_is_ready(address) && !busy {
                 self.set_aside(address);
                 continue;
             }
@@ -52,7 +56,10 @@ impl Policy {
             self.announce_endpoint(
                 address,
                 Level::Info,
-                "retained again: it is ready, and the only one".to_string(),
+                match busy {
+                    true => "retained again: it is ready, and sessions are on it".to_string(),
+                    false => "retained again: it is ready, and the only one".to_string(),
+                },
                 actions,
             );
         }
@@ -81,6 +88,8 @@ impl Policy {
             .iter()
             .filter(|(address, endpoint)| {
                 endpoint.membership.standing != Standing::Archived
+                    // M5: what is archived is not tested, and sessions must not be left on it unobserved.
+                    && endpoint.traffic.sessions == 0
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
                     && self.another_is_ready(**address)

@@ -189,6 +189,9 @@ impl Policy {
             self.raise_suspicion(address, Weight::Strong);
             self.call_witnesses(address);
         }
+        if served && !enough && !self.has_witness(address) {
+            self.call_the_rest(address);
+        }
         self.judge(address, evidence, enough, reason, actions);
     }
 

@@ -44,6 +44,7 @@ pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
         (11, configured_ones_stay(policy)),
         (12, doubted_ones_are_not_believed(policy)),
         (13, bounds_hold(policy)),
+        (14, missed_ones_are_sought(policy)),
     ] {
         breaches.extend(found.map(|found| Breach { number, found }));
     }
@@ -106,7 +107,8 @@ fn isolated_probes_are_due(policy: &Policy) -> Option<String> {
     })
 }
 
-/// 4: at most one outstanding probe an endpoint, and none is forgotten: every candidate has one, or a date for one.
+/// 4 (M5): at most one outstanding probe an endpoint, and none is forgotten: every candidate has one, or a date for one;
+/// an archived one too while sessions are on it.
 fn probes_end_or_are_due(policy: &Policy, actions: &[Action]) -> Option<String> {
     let mut started = BTreeSet::new();
     for action in actions {
@@ -119,8 +121,8 @@ fn probes_end_or_are_due(policy: &Policy, actions: &[Action]) -> Option<String> 
     policy.endpoints.iter().find_map(|(address, endpoint)| {
         let probing = &endpoint.probing;
         let never = probing.outstanding.is_none() && probing.next.is_none();
-        (never && endpoint.membership.standing != Standing::Archived)
-            .then(|| format!("{address} is never probed again"))
+        let aside = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
+        (never && !aside).then(|| format!("{address} is never probed again"))
     })
 }
 
@@ -223,6 +225,21 @@ fn bounds_hold(policy: &Policy) -> Option<String> {
         .count();
     (policy.endpoints.len() > settings.endpoints_max || archived > settings.archive_max)
         .then(|| format!("{} endpoints, {archived} archived", policy.endpoints.len()))
+}
+
+/// 14 (R1): while degraded, who is not reached is tried, or due within the cap of isolation.
+fn missed_ones_are_sought(policy: &Policy) -> Option<String> {
+    policy.endpoints.iter().find_map(|(address, endpoint)| {
+        let latest = policy.now + policy.isolated_probe_cap(endpoint);
+        let probing = &endpoint.probing;
+        let due = probing.outstanding.is_some() || probing.next.is_some_and(|next| next <= latest);
+        (policy.is_missed(endpoint) && !due).then(|| {
+            format!(
+                "nobody is ready, but {address} is not tried until {:?}",
+                probing.next
+            )
+        })
+    })
 }
 
 fn closes(actions: &[Action]) -> impl Iterator<Item = (SocketAddr, Which, Pace)> {

@@ -19,6 +19,10 @@ use crate::{Level, Timestamp};
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
+/// A test that is older than this is made again when the first session opens …
+const JUDGED_LONG_AGO: Duration = Duration::from_secs(5);
+/// … within this time, jittered.
+const LOOK_AGAIN_WITHIN: Duration = Duration::from_millis(500);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -80,6 +84,7 @@ impl Policy {
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
+        let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -93,14 +98,25 @@ impl Policy {
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
+        let first = endpoint.traffic.sessions == 1;
+        let old = |last| now.since(last) >= JUDGED_LONG_AGO;
+        if first && judgement.last_probe.is_none_or(old) {
+            // H7: clients have come here on the word of an old test, for another one may have failed. A connect proves a
+            // kernel only. R5: a fleet that fails over does not test as one.
+            let wider = 1 + self.settings.fleet_size / 1000;
+            let soon = now + self.chance.up_to(LOOK_AGAIN_WITHIN * wider);
+            if endpoint.probing.outstanding.is_none() {
+                let next = endpoint.probing.next.map_or(soon, |next| next.min(soon));
+                endpoint.probing.next = Some(next);
+            }
+        }
     }
 
     pub(crate) fn take_answer(&mut self, address: SocketAddr, after: Duration) {
-        let now = self.now;
+        self.take_progress(address);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
-        endpoint.traffic.last_progress = Some(now);
         let judgement = &mut endpoint.judgement;
         let before = judgement.answer_usual;
         judgement.answer_usual = usual(before, after);

@@ -9,6 +9,7 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::administration::Named;
+use crate::bend::Bend;
 use crate::chance::Chance;
 use crate::endpoint::{Endpoint, Weight};
 use crate::event::{LocalFault, ProbeId, RefreshId, SourceId};
@@ -75,6 +76,9 @@ pub struct Policy {
     pub(crate) settling: Option<(SocketAddr, Timestamp)>,
     /// Something that the snapshot shows has changed in this step.
     pub(crate) changed: bool,
+    /// The rule that is switched off, for doubt only: no checkpoint and no setting can bring one.
+    #[serde(skip)]
+    pub(crate) bend: Option<Bend>,
     pub(crate) snapshot: Arc<Snapshot>,
 }
 
@@ -120,6 +124,7 @@ impl Policy {
             persist: PersistPlan::default(),
             settling: None,
             changed: false,
+            bend: None,
             snapshot: Arc::new(Snapshot {
                 generation: 0,
                 state: NodeState::Isolated,

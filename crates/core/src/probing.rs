@@ -64,6 +64,17 @@ impl Policy {
         }
     }
 
+    /// R1: nobody is ready, and this one may be that is not reached: it is tried as if the node were isolated. Those that
+    /// answer and are not ready keep the pace of S5.
+    pub(crate) fn is_missed(&self, endpoint: &Endpoint) -> bool {
+        let not_reached = matches!(
+            endpoint.judgement.health,
+            Health::Unreachable | Health::Unknown
+        );
+        let candidate = endpoint.serves_api() && endpoint.membership.standing != Standing::Archived;
+        not_reached && candidate && self.node_state() == NodeState::Degraded
+    }
+
     /// When an endpoint is tested again, now that a test has ended.
     pub(crate) fn plan_after_probe(&mut self, address: SocketAddr) {
         let Some(endpoint) = self.endpoints.get(&address) else {
@@ -92,12 +103,12 @@ impl Policy {
         if probing.fresh_wanted {
             return Some(Pause::Exactly(Duration::ZERO));
         }
-        if isolated {
+        if isolated || self.is_missed(endpoint) {
             let cap = self.isolated_probe_cap(endpoint);
             let backoff = FIRST_BACKOFF * (1 << probing.attempts.min(10));
             return Some(Pause::UpTo(backoff.min(cap)));
         }
-        if endpoint.membership.standing == Standing::Archived {
+        if endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0 {
             return None;
         }
         if judgement.suspicion.is_some() && judgement.short_timeouts >= FALL && judgement.long_timeouts < FALL

@@ -67,7 +67,10 @@ impl Policy {
             (_, NodeState::Isolated) => self.hurry(),
             (NodeState::Isolated, _) => self.end_storm(),
             (_, NodeState::Attached) => self.look_again(),
-            _ => {}
+            (_, NodeState::Degraded) => {}
+        }
+        if state == NodeState::Degraded {
+            self.seek_the_missed();
         }
     }
 
@@ -124,6 +127,23 @@ impl Policy {
         }
     }
 
+    /// R1: those that answer are not ready; one of those that do not may have come back.
+    fn seek_the_missed(&mut self) {
+        let missed: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| self.is_missed(endpoint) && endpoint.probing.outstanding.is_none())
+            .map(|(&address, _)| address)
+            .collect();
+        for address in missed {
+            let soon = self.now + self.chance.up_to(FIRST_BACKOFF);
+            if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                endpoint.probing.attempts = 0;
+                endpoint.probing.next = Some(soon);
+            }
+        }
+    }
+
     /// R1: the first success ends the storm. R2: what was learnt in it is asked again, soon.
     fn end_storm(&mut self) {
         for source in &mut self.sources {
@@ -136,6 +156,8 @@ impl Policy {
             .endpoints
             .iter()
             .filter(|(_, endpoint)| endpoint.membership.standing == Standing::Archived)
+            // M5: sessions that it took in the storm must not be left to it unobserved.
+            .filter(|(_, endpoint)| endpoint.traffic.sessions == 0)
             .map(|(&address, _)| address)
             .collect();
         for address in archived {

@@ -11,7 +11,7 @@ use crate::snapshot::Health;
 /// How long probes follow each other closely after a suspicion (H7).
 const BURST_FOR: Duration = Duration::from_secs(3);
 /// Suspicions are heard in full again after this long without one.
-const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
+pub(crate) const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
 
 impl Policy {
     /// H7: a suspicion from outside has the endpoint probed afresh at once; suspicions that prove empty are heard less

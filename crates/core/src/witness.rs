@@ -65,6 +65,22 @@ impl Policy {
         }
     }
 
+    /// R1: `address` fails and nobody has proven to be better: those that are not ready are tried now, too. To be sure of a
+    /// silent server takes seconds (D4), and of two of them twice as long; one that has come back need not wait for that.
+    pub(crate) fn call_the_rest(&mut self, address: SocketAddr) {
+        let rest: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(other, endpoint)| **other != address && endpoint.judgement.health != Health::Ready)
+            .filter(|(_, endpoint)| endpoint.judgement.doubt.is_none() && endpoint.serves_api())
+            .filter(|(_, endpoint)| endpoint.membership.archived.is_none())
+            .map(|(&address, _)| address)
+            .collect();
+        for other in rest {
+            self.probe_afresh(other);
+        }
+    }
+
     /// H8: all other endpoints are probed afresh at once.
     pub(crate) fn call_all_witnesses(&mut self, address: SocketAddr) {
         let others: Vec<SocketAddr> = self

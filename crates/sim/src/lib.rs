@@ -2,3 +2,6 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`exhaustive`] | all that can happen to three servers and a node, up to a number of moves |
+
+pub mod exhaustive;
