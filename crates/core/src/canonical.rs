@@ -13,12 +13,12 @@ use crate::suspicion::SUSPICION_MEMORY;
 use crate::time::millis;
 use crate::{Mode, Timestamp};
 
-/// Ends of the classes that relative times are told in, in milliseconds. Two dates of one class may come in either
-/// order: which comes first is jitter, and the checker's own choice.
-const CLASSES: [u64; 3] = [0, 1_000, 20_000];
+/// Relative times are told in classes: past, within this many milliseconds (R1's pace), later. Two dates of one class may
+/// come in either order: which comes first is jitter, and the checker's own choice.
+const SOON: u64 = 1_000;
 
 /// Counters that only lengthen a pause are told up to here.
-const SATURATED: u8 = 2;
+const SATURATED: u8 = 1;
 
 /// A policy without absolute times, history, reasons, chance and addresses.
 ///
@@ -174,8 +174,8 @@ impl Policy {
             told_by_cluster: membership.told_by_cluster,
             good: judgement.good,
             bad: judgement.bad,
-            flaps: judgement.flaps.min(SATURATED),
-            steady: self.now.since(judgement.since) >= STEADY_AFTER,
+            flaps: judgement.flaps.min(2),
+            steady: judgement.flaps > 0 && self.now.since(judgement.since) >= STEADY_AFTER,
             damped: (judgement.flaps > 1 && judgement.good > 0)
                 .then(|| self.class_until(self.damping_end(judgement))),
             own_cause: not_ready.then(|| self.class_until(self.own_cause_at(endpoint))),
@@ -225,10 +225,13 @@ impl Policy {
     }
 }
 
-/// Which of [`CLASSES`] so many milliseconds fall into.
+/// The class of a date that is so many milliseconds away.
 fn class_of(millis: u64) -> u8 {
-    let class = CLASSES.iter().take_while(|&&end| millis > end).count();
-    u8::try_from(class).unwrap_or(u8::MAX)
+    match millis {
+        0 => 0,
+        1..=SOON => 1,
+        _ => 2,
+    }
 }
 
 /// How many quarters of `most` have passed.

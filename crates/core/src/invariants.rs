@@ -44,7 +44,7 @@ pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
         (11, configured_ones_stay(policy)),
         (12, doubted_ones_are_not_believed(policy)),
         (13, bounds_hold(policy)),
-        (14, missed_ones_are_sought(policy)),
+        (14, nobody_is_missed(policy)),
     ] {
         breaches.extend(found.map(|found| Breach { number, found }));
     }
@@ -227,17 +227,15 @@ fn bounds_hold(policy: &Policy) -> Option<String> {
         .then(|| format!("{} endpoints, {archived} archived", policy.endpoints.len()))
 }
 
-/// 14 (R1): while degraded, who is not reached is tried, or due within the cap of isolation.
-fn missed_ones_are_sought(policy: &Policy) -> Option<String> {
+/// 14 (R1): while degraded, who may become ready by itself is tested now, or due within its cap.
+fn nobody_is_missed(policy: &Policy) -> Option<String> {
     policy.endpoints.iter().find_map(|(address, endpoint)| {
-        let latest = policy.now + policy.isolated_probe_cap(endpoint);
+        let cap = policy.sought_within(endpoint)?;
         let probing = &endpoint.probing;
-        let due = probing.outstanding.is_some() || probing.next.is_some_and(|next| next <= latest);
-        (policy.is_missed(endpoint) && !due).then(|| {
-            format!(
-                "nobody is ready, but {address} is not tried until {:?}",
-                probing.next
-            )
+        let due = probing.next.is_some_and(|next| next <= policy.now + cap);
+        (probing.outstanding.is_none() && !due).then(|| {
+            let next = probing.next;
+            format!("nobody is ready, but {address} is not tested until {next:?}")
         })
     })
 }

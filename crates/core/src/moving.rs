@@ -13,15 +13,14 @@ use crate::health::{SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
 use crate::recovery::fault_words;
 use crate::snapshot::{Capability, Health, Standing};
+use crate::suspicion::suspicion_pause;
 use crate::{Level, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
-/// A test that is older than this is made again when the first session opens …
-const JUDGED_LONG_AGO: Duration = Duration::from_secs(5);
-/// … within this time, jittered.
+/// When the first session opens on a server, it is tested again within this time, jittered.
 const LOOK_AGAIN_WITHIN: Duration = Duration::from_millis(500);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
@@ -84,7 +83,7 @@ impl Policy {
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
-        let now = self.now;
+        let (now, pace) = (self.now, self.settings.probe_used);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -99,10 +98,14 @@ impl Policy {
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
         let first = endpoint.traffic.sessions == 1;
-        let old = |last| now.since(last) >= JUDGED_LONG_AGO;
-        if first && judgement.last_probe.is_none_or(old) {
-            // H7: clients have come here on the word of an old test, for another one may have failed. A connect proves a
-            // kernel only. R5: a fleet that fails over does not test as one.
+        // A local process that opens and closes sessions must not have a server tested to death.
+        let rest = suspicion_pause(judgement.heard[Weight::Question as usize].empty, pace);
+        let old = |last| now.since(last) >= rest;
+        let untested = endpoint.probing.next.is_none();
+        let better_than_judged = judgement.health == Health::Unreachable;
+        if untested || (first && (better_than_judged || judgement.last_probe.is_none_or(old))) {
+            // H7: clients have come here on the word of an old test, for another one may have failed, or to an archived one
+            // that nobody tests (M5). A connect proves a kernel only. R5: a fleet that fails over does not test as one.
             let wider = 1 + self.settings.fleet_size / 1000;
             let soon = now + self.chance.up_to(LOOK_AGAIN_WITHIN * wider);
             if endpoint.probing.outstanding.is_none() {

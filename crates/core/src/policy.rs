@@ -233,6 +233,7 @@ impl Policy {
         self.move_sessions(actions);
         self.reload_trust(actions);
         self.start_refreshes(actions);
+        self.call_missing_witnesses();
         self.start_probes(actions);
         self.persist(actions);
         if core::mem::take(&mut self.changed) {

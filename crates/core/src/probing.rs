@@ -71,8 +71,18 @@ impl Policy {
             endpoint.judgement.health,
             Health::Unreachable | Health::Unknown
         );
-        let candidate = endpoint.serves_api() && endpoint.membership.standing != Standing::Archived;
-        not_reached && candidate && self.node_state() == NodeState::Degraded
+        not_reached && endpoint.serves_api() && self.node_state() == NodeState::Degraded
+    }
+
+    /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
+    pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
+        let not_ready = endpoint.judgement.health == Health::NotReady;
+        let own_cause = not_ready && endpoint.serves_api() && !endpoint.judgement.shared_cause;
+        match self.node_state() == NodeState::Degraded {
+            true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
+            true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
+            _ => None,
+        }
     }
 
     /// When an endpoint is tested again, now that a test has ended.
@@ -108,7 +118,8 @@ impl Policy {
             let backoff = FIRST_BACKOFF * (1 << probing.attempts.min(10));
             return Some(Pause::UpTo(backoff.min(cap)));
         }
-        if endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0 {
+        let idle = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
+        if idle && self.node_state() == NodeState::Attached {
             return None;
         }
         if judgement.suspicion.is_some() && judgement.short_timeouts >= FALL && judgement.long_timeouts < FALL

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::Level;
 use crate::action::Action;
+use crate::endpoint::Endpoint;
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
 use crate::snapshot::{Health, NodeState, Standing};
@@ -69,8 +70,10 @@ impl Policy {
             (_, NodeState::Attached) => self.look_again(),
             (_, NodeState::Degraded) => {}
         }
-        if state == NodeState::Degraded {
-            self.seek_the_missed();
+        match state {
+            NodeState::Isolated => {}
+            NodeState::Degraded => self.seek(),
+            NodeState::Attached => self.rest_archived(),
         }
     }
 
@@ -127,15 +130,16 @@ impl Policy {
         }
     }
 
-    /// R1: those that answer are not ready; one of those that do not may have come back.
-    fn seek_the_missed(&mut self) {
-        let missed: Vec<SocketAddr> = self
+    /// R1: those that answer are not ready. One that does not may have come back, and one that starts is watched.
+    fn seek(&mut self) {
+        let waiting = |endpoint: &Endpoint| endpoint.probing.outstanding.is_none();
+        let sought: Vec<SocketAddr> = self
             .endpoints
             .iter()
-            .filter(|(_, endpoint)| self.is_missed(endpoint) && endpoint.probing.outstanding.is_none())
+            .filter(|(_, endpoint)| waiting(endpoint) && self.sought_within(endpoint).is_some())
             .map(|(&address, _)| address)
             .collect();
-        for address in missed {
+        for address in sought {
             let soon = self.now + self.chance.up_to(FIRST_BACKOFF);
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.probing.attempts = 0;
@@ -152,6 +156,10 @@ impl Policy {
                 source.next = Some(self.now + self.chance.up_to(FIRST_BACKOFF));
             }
         }
+    }
+
+    /// M5: somebody is ready, so archived endpoints are left alone again.
+    fn rest_archived(&mut self) {
         let archived: Vec<SocketAddr> = self
             .endpoints
             .iter()

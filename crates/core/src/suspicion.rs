@@ -13,6 +13,11 @@ const BURST_FOR: Duration = Duration::from_secs(3);
 /// Suspicions are heard in full again after this long without one.
 pub(crate) const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
 
+/// H7: how long suspicions of a kind are not heard after so many in a row that proved empty.
+pub(crate) fn suspicion_pause(empty: u8, longest: Duration) -> Duration {
+    (BURST_EVERY * (1 << empty.min(8))).min(longest)
+}
+
 impl Policy {
     /// H7: a suspicion from outside has the endpoint probed afresh at once; suspicions that prove empty are heard less
     /// and less. All but mere questions put it after its equals (S1) until they are answered.
@@ -33,7 +38,7 @@ impl Policy {
             return;
         }
         let heard = &mut judgement.heard[weight as usize];
-        let pause = (BURST_EVERY * (1 << heard.empty.min(8))).min(longest);
+        let pause = suspicion_pause(heard.empty, longest);
         if heard.last.is_some_and(|last| now.since(last) >= SUSPICION_MEMORY) {
             heard.empty = 0;
         } else if heard.empty > 0 && heard.last.is_some_and(|last| now.since(last) < pause) {

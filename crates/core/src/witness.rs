@@ -10,6 +10,7 @@ use crate::action::Action;
 use crate::endpoint::Endpoint;
 use crate::evidence::{Evidence, health_after};
 use crate::finding::Untrusted;
+use crate::health::BURST_EVERY;
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
 use crate::{Level, Timestamp};
@@ -62,6 +63,33 @@ impl Policy {
             .collect();
         for other in ready {
             self.probe_afresh(other);
+        }
+    }
+
+    /// D2: sessions that are to leave a server wait for a witness, and whoever was asked for it before may have been in
+    /// doubt itself: ready endpoints are asked again and again.
+    pub(crate) fn call_missing_witnesses(&mut self) {
+        let now = self.now;
+        let waiting = |address: SocketAddr, endpoint: &Endpoint| {
+            endpoint.traffic.sessions > 0
+                && endpoint.judgement.health == Health::NotReady
+                && endpoint.judgement.good == 0
+                && self.own_cause_at(endpoint) <= now
+                && self.another_is_ready(address)
+                && !self.has_witness(address)
+        };
+        let waits = self
+            .endpoints
+            .iter()
+            .any(|(&address, endpoint)| waiting(address, endpoint));
+        let ready = self.endpoints.values_mut().filter(|endpoint| {
+            endpoint.is_ready() && endpoint.judgement.suspicion.is_none() && endpoint.probing.outstanding.is_none()
+        });
+        for endpoint in ready.take(if waits { WITNESSES } else { 0 }) {
+            let rested = endpoint.judgement.last_probe.map_or(now, |last| last + BURST_EVERY);
+            let soon = rested.max(now);
+            endpoint.probing.fresh_wanted = true;
+            endpoint.probing.next = Some(endpoint.probing.next.map_or(soon, |next| next.min(soon)));
         }
     }
 

@@ -102,28 +102,3 @@ pub fn k3s_before_2024(cast: Cast) -> Setting<K3sBefore2024> {
         start: Box::new(K3sBefore2024::started),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn trace() {
-        let setting = jackline(SPLIT_ROLES, None);
-        let mut world = world::World::calm(&setting);
-        for m in [Move::Stop(2), Move::Probe(0), Move::Stop(1), Move::Start(2), Move::Report(jackline_core::SourceId(2))] {
-            println!("MOVE {m}");
-            world = world.after(m, jackline_core::Jitter::Early).unwrap();
-        }
-        println!("HEAL");
-        println!("{:?}", world.healed(Heal::One(1)));
-        println!("SECOND");
-        let setting = jackline(THREE_CONTROL_PLANES, None);
-        let mut world = world::World::calm(&setting);
-        for m in [Move::Stop(0), Move::Report(jackline_core::SourceId(2)), Move::Kill(1), Move::Kill(2)] {
-            println!("MOVE {m}");
-            world = world.after(m, jackline_core::Jitter::Late).unwrap();
-        }
-        println!("HEAL");
-        println!("{:?}", world.healed(Heal::One(0)));
-    }
-}

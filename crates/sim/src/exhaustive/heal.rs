@@ -48,7 +48,8 @@ impl<S: Subject> World<'_, S> {
     }
 
     /// Plays a heal, with all draws of chance at their latest.
-    pub(super) fn healed(&self, heal: Heal) -> Ended {
+    /// Also the first law that was broken on the way.
+    pub(super) fn healed(&self, heal: Heal) -> (Ended, Option<String>) {
         let mut world = self.clone();
         world.node.choose_jitter(Jitter::Late);
         let meant: Vec<usize> = match heal {
@@ -71,7 +72,7 @@ impl<S: Subject> World<'_, S> {
             world.node.believes_attached() && world.is_served()
         });
         let took = world.now.since(start);
-        match served {
+        let ended = match served {
             true if took <= cap => Ended::Served(took),
             true => Ended::TooLate(took),
             false => {
@@ -79,6 +80,7 @@ impl<S: Subject> World<'_, S> {
                 let known = planes.iter().any(|&server| candidates.contains(&address(server)));
                 if known { Ended::NotUsed } else { Ended::Forgotten }
             }
-        }
+        };
+        (ended, world.breach)
     }
 }

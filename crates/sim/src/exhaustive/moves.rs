@@ -12,6 +12,12 @@ use super::world::{Life, World};
 
 /// Longer than any pace of the core.
 const LONGEST_WAIT: Duration = Duration::from_secs(150);
+/// A failure, and the end of a probe, are moves of their own only if they come this soon: in calm times they change
+/// nothing that the passing of time in other moves does not bring as well.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+
+/// An apiserver accepts so long after its process began, as measured on a real one.
+const STARTING: Duration = Duration::from_millis(800);
 
 /// One move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +136,8 @@ impl<S: Subject> World<'_, S> {
     }
 
     fn start(&mut self, server: usize) {
+        let listens = self.now + STARTING;
+        self.advance(listens);
         let was = self.servers[server].life;
         self.servers[server].life = match self.setting.cast.serves_api(server) {
             true => Life::Starting,
@@ -173,7 +181,11 @@ impl<S: Subject> World<'_, S> {
                 self.watch_tells();
                 return Some(());
             }
-            self.wait_for(|world| world.questions[index].is_some())?;
+            let longest = match word {
+                Word::Missing => SHORT_WAIT,
+                Word::Current | Word::Late => LONGEST_WAIT,
+            };
+            self.wait_for(longest, |world| world.questions[index].is_some())?;
         }
         self.end_question(source, word);
         Some(())
@@ -181,15 +193,15 @@ impl<S: Subject> World<'_, S> {
 
     fn hear_probe(&mut self, server: usize) -> Option<()> {
         if self.probes[server].is_none() {
-            self.wait_for(|world| world.probes[server].is_some())?;
+            self.wait_for(SHORT_WAIT, |world| world.probes[server].is_some())?;
         }
         self.end_probe(server);
         Some(())
     }
 
     /// Lets time pass until something is under way; bounded, for it may never be.
-    fn wait_for(&mut self, done: impl Fn(&Self) -> bool) -> Option<()> {
-        let limit = self.now + LONGEST_WAIT;
+    fn wait_for(&mut self, longest: Duration, done: impl Fn(&Self) -> bool) -> Option<()> {
+        let limit = self.now + longest;
         self.run_until(limit, done).then_some(())
     }
 

@@ -173,9 +173,15 @@ impl<'a, S: Subject> Search<'a, S> {
         type Judged = (usize, Option<String>, Vec<(Heal, Ended)>);
         let judged: Vec<Vec<Judged>> = on_threads(self.limits.threads, states, |part| {
             let judge = |(id, world): &(usize, &World<'a, S>)| {
+                let mut breach = world.breach.clone();
                 let heals = world.heals().into_iter();
-                let ended = heals.map(|heal| (heal, world.healed(heal))).collect();
-                (*id, world.breach.clone(), ended)
+                let ended = heals.map(|heal| {
+                    let (ended, broken) = world.healed(heal);
+                    breach = breach.take().or(broken);
+                    (heal, ended)
+                });
+                let ended = ended.collect();
+                (*id, breach, ended)
             };
             part.iter().map(judge).collect()
         });

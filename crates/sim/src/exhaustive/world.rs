@@ -148,14 +148,12 @@ impl<'a, S: Subject> World<'a, S> {
     /// Something happened: the node is told, and its actions are carried out.
     pub(super) fn tell(&mut self, event: Event) {
         self.steps += 1;
-        if cfg!(test) { println!("{} {event:?}", self.now); }
         let mut actions = Vec::new();
         self.node.step(self.now, event, &mut actions);
         if self.breach.is_none() {
             self.breach = self.node.breach(&actions);
         }
         for action in actions {
-            if cfg!(test) { println!("      {action:?}"); }
             self.carry_out(action);
         }
     }
