@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::Level;
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Probing};
 use crate::event::SourceId;
 use crate::policy::Policy;
@@ -68,8 +69,10 @@ impl Policy {
     /// M5: an archived endpoint is not tested while attached, so an old judgement must not count for it.
     fn set_aside(&mut self, address: SocketAddr) {
         let now = self.now;
+        let tried = self.is_bent(Bend::M5Tries);
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.probing = Probing::default();
+            endpoint.probing.next = tried.then(|| now + crate::health::BURST_EVERY);
             let judgement = &mut endpoint.judgement;
             judgement.health = Health::Unknown;
             judgement.since = now;
@@ -89,7 +92,7 @@ impl Policy {
             .filter(|(address, endpoint)| {
                 endpoint.membership.standing != Standing::Archived
                     // M5: what is archived is not tested, and sessions must not be left on it unobserved.
-                    && endpoint.traffic.sessions == 0
+                    && (endpoint.traffic.sessions == 0 || self.is_bent(Bend::M5Sessions))
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
                     && self.another_is_ready(**address)
@@ -113,6 +116,9 @@ impl Policy {
     /// Whether the reports prove that the endpoint is gone for good.
     pub(crate) fn absence_proven(&self, endpoint: &Endpoint) -> bool {
         let membership = &endpoint.membership;
+        if self.is_bent(Bend::M3) {
+            return membership.unlisted.is_some();
+        }
         let lasted = |absence: Option<Absence>, least: Duration| {
             absence.is_some_and(|absence| absence.lasted() >= least)
         };
@@ -149,7 +155,8 @@ impl Policy {
         archived.sort();
         let excess = archived.len().saturating_sub(self.settings.archive_max);
         for (index, (since, address)) in archived.into_iter().enumerate() {
-            if index < excess || attached.since(since) >= self.settings.archive_age {
+            let too_many = index < excess || self.is_bent(Bend::M5Forgets);
+            if too_many || attached.since(since) >= self.settings.archive_age {
                 self.forget(address);
                 self.remember();
                 self.announce_endpoint(

@@ -27,6 +27,8 @@ pub enum Bend {
     M5Forgets,
     /// Archived endpoints are tested while attached, too.
     M5Tries,
+    /// Endpoints are archived with sessions on them.
+    M5Sessions,
     /// An answer that nobody verified takes away like a verified one, and a supervisor's omission is absence.
     M6,
     /// A missing port is invented.
@@ -53,7 +55,7 @@ pub enum Bend {
     H8,
     /// Changes of health are not told, and their reason is empty.
     H9,
-    /// Suspected endpoints stay before their equals, and retained ones before listed ones.
+    /// Suspected endpoints stay among their equals.
     S1,
     /// All nodes have the same order.
     S2,
@@ -63,6 +65,8 @@ pub enum Bend {
     S6,
     /// Isolated, the pause between tries grows to half a minute.
     R1,
+    /// Degraded, who is not reached keeps its usual pace.
+    R1Missed,
     /// Beside a watch nothing is asked again.
     R2,
     /// A source asks the first server only.
@@ -97,7 +101,7 @@ pub enum Bend {
 
 impl Bend {
     /// All of them, in the order of the rules.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::M1,
         Self::M2Empty,
         Self::M2Order,
@@ -106,6 +110,7 @@ impl Bend {
         Self::M4,
         Self::M5Forgets,
         Self::M5Tries,
+        Self::M5Sessions,
         Self::M6,
         Self::M7,
         Self::H2,
@@ -124,6 +129,7 @@ impl Bend {
         Self::S5,
         Self::S6,
         Self::R1,
+        Self::R1Missed,
         Self::R2,
         Self::R3,
         Self::R4Rise,
@@ -147,6 +153,9 @@ impl Policy {
     pub fn bent(settings: Settings, seed: u64, now: Timestamp, bend: Bend) -> Self {
         let mut policy = Self::new(settings, seed, now);
         policy.bend = Some(bend);
+        if bend == Bend::R5 {
+            policy.choose_jitter(Jitter::Late);
+        }
         policy
     }
 

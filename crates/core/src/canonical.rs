@@ -183,7 +183,9 @@ impl Policy {
             short_timeouts: judgement.short_timeouts,
             long_timeouts: judgement.long_timeouts,
             empty_suspicions: judgement.heard.map(|heard| {
-                let muted = heard.last.is_some_and(|last| heard.empty > 0 && self.now.since(last) < SUSPICION_MEMORY);
+                let muted = heard
+                    .last
+                    .is_some_and(|last| heard.empty > 0 && self.now.since(last) < SUSPICION_MEMORY);
                 (heard.empty.min(SATURATED), muted)
             }),
             burst: until(probing.burst_until),
@@ -191,7 +193,9 @@ impl Policy {
             dead_silent: judgement.dead_silent,
             shared_cause: judgement.shared_cause,
             witness: self.has_witness(address),
-            probe_outstanding: probing.outstanding.map(|outstanding| (outstanding.fresh, outstanding.short)),
+            probe_outstanding: probing
+                .outstanding
+                .map(|outstanding| (outstanding.fresh, outstanding.short)),
             probe_due: until(probing.next),
             fresh_wanted: probing.fresh_wanted,
             attempts: probing.attempts.min(SATURATED),

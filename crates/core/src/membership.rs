@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::Level;
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
@@ -35,11 +36,16 @@ impl Policy {
         let Some(source) = self.source(id) else { return };
         let kind = source.kind;
         // M2: an empty answer knows nothing. A Node source's word is in its Nodes.
-        let (addresses, dropped) = self.addresses(&report);
+        let (mut addresses, dropped) = self.addresses(&report);
+        if kind == SourceKind::Registration && self.is_bent(Bend::M4) {
+            addresses.truncate(1);
+        }
         let empty = addresses.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
-        let newer = order >= source.order;
+        let newer = order >= source.order || self.is_bent(Bend::M2Order);
         // M6: an answer that nobody verified, without quorum or that tells a part only adds, and takes nothing away.
-        let whole = newer && !empty && !report.partial && (report.verified || !kind.asks_the_cluster());
+        let says_something = !empty || self.is_bent(Bend::M2Empty);
+        let counts = report.verified || !kind.asks_the_cluster() || self.is_bent(Bend::M6);
+        let whole = newer && says_something && !report.partial && counts;
         let mut note = report.note.clone();
         if dropped > 0 {
             note = format!(
@@ -100,6 +106,24 @@ impl Policy {
                 self.unlist(gone, id, actions);
             }
             self.note_absences(id, kind, order, &now_listed);
+            if self.is_bent(Bend::M1) {
+                self.take_from_all(&now_listed, actions);
+            }
+        }
+    }
+
+    /// [`Bend::M1`]: what this report leaves out is taken from all sources.
+    fn take_from_all(&mut self, listed: &BTreeSet<SocketAddr>, actions: &mut Vec<Action>) {
+        for index in 0..self.sources.len() {
+            let gone: Vec<SocketAddr> = self.sources[index].current.difference(listed).copied().collect();
+            for address in gone {
+                self.sources[index].current.remove(&address);
+                self.unlist(
+                    address,
+                    SourceId(u16::try_from(index).unwrap_or(u16::MAX)),
+                    actions,
+                );
+            }
         }
     }
 
@@ -111,7 +135,8 @@ impl Policy {
             let port = listing
                 .port
                 .or_else(|| self.port_for(listing.ip))
-                .or(self.settings.port);
+                .or(self.settings.port)
+                .or(self.is_bent(Bend::M7).then_some(6443));
             match port {
                 Some(port) if port != 0 && !listing.ip.is_unspecified() && taken.len() < REPORT_MAX => {
                     taken.push((SocketAddr::new(listing.ip, port), listing.zone.clone()));
@@ -226,6 +251,8 @@ impl Policy {
         listed: &BTreeSet<SocketAddr>,
     ) {
         let attached = self.attached_clock.now();
+        let adds_only =
+            !kind.tells_endpoints() && !(kind == SourceKind::Supervisor && self.is_bent(Bend::M6));
         let name = self
             .source(id)
             .map(|source| source.name.clone())
@@ -237,7 +264,7 @@ impl Policy {
         {
             let membership = &mut endpoint.membership;
             match kind {
-                kind if kind.tells_endpoints() && order > membership.listed_at => {
+                _ if !adds_only && order > membership.listed_at => {
                     membership.unlisted = Absence::told(membership.unlisted, attached);
                 }
                 SourceKind::Registration if membership.seen_by.contains(&name) => {
@@ -268,7 +295,7 @@ impl Policy {
 
     /// M3a: one Node exists, or does not. It speaks only of endpoints that it is, or once was, tied to.
     pub(crate) fn take_node(&mut self, name: &str, node: Option<&NodeListing>) {
-        let attached = self.attached_clock.now();
+        let (attached, now) = (self.attached_clock.now(), self.now);
         let mut remembered = false;
         for (address, endpoint) in &mut self.endpoints {
             let membership = &mut endpoint.membership;
@@ -282,6 +309,15 @@ impl Policy {
                     membership.zone = Some(zone);
                 }
                 membership.node_gone = None;
+                if membership.archived.is_some() {
+                    // M3: its Node is back, so the proof of its absence is overtaken.
+                    membership.tell(match membership.listed_by.is_empty() {
+                        true => Told::Proven,
+                        false => Told::Listed,
+                    });
+                    endpoint.probing.next = Some(now);
+                    remembered = true;
+                }
             } else if membership.node.as_deref() == Some(name) {
                 membership.node_gone = Absence::told(membership.node_gone, attached);
             }

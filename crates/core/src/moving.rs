@@ -7,12 +7,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
+use crate::bend::Bend;
 use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending, LocalFault};
 use crate::health::{SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
 use crate::recovery::fault_words;
-use crate::snapshot::{Capability, Health, Standing};
+use crate::snapshot::{Capability, Health, NodeState, Standing};
 use crate::suspicion::suspicion_pause;
 use crate::{Level, Timestamp};
 
@@ -46,6 +47,9 @@ impl Policy {
                     endpoint.judgement.good_since = None;
                 }
                 self.suspect(address, Weight::Strong);
+                if self.is_bent(Bend::D1) {
+                    self.start_move(address, Cause::NoApi, actions);
+                }
             }
         }
     }
@@ -145,6 +149,9 @@ impl Policy {
             return;
         };
         let judgement = &endpoint.judgement;
+        if self.is_bent(Bend::D4) {
+            return;
+        }
         match judgement.health == Health::Unreachable && judgement.dead_silent {
             true => self.free_silent_sessions(address, actions),
             false if again => self.suspect(address, Weight::Strong),
@@ -153,14 +160,23 @@ impl Policy {
     }
 
     pub(crate) fn take_session_end(&mut self, address: SocketAddr, ending: Ending) {
+        let attached = self.node.state == NodeState::Attached;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
         endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_sub(1);
         if endpoint.traffic.sessions == 0 {
             endpoint.traffic.moving = None;
+            if endpoint.membership.archived.is_some() && attached {
+                // M5: it was tested for the sake of its sessions only.
+                endpoint.probing.next = None;
+            }
         }
         match ending {
+            Ending::Upstream | Ending::UpstreamSilent if self.is_bent(Bend::H3Slander) => {
+                self.suspect(address, Weight::Strong);
+            }
+            Ending::PeerDead if self.is_bent(Bend::D3) => {}
             // H3: the server's end of a session is a question. A client's, or ours, is none: nobody can slander a server.
             Ending::Upstream | Ending::UpstreamSilent => self.suspect(address, Weight::Question),
             Ending::PeerDead => self.suspect(address, Weight::Strong),
@@ -176,6 +192,10 @@ impl Policy {
             return;
         };
         let judgement = &endpoint.judgement;
+        if self.is_bent(Bend::H5) && endpoint.traffic.sessions > 0 {
+            self.start_move(address, Cause::NoApi, actions);
+            return;
+        }
         if !judgement.dead_silent
             || endpoint.traffic.sessions == 0
             || !self.has_witness(address)
@@ -223,7 +243,10 @@ impl Policy {
 
     fn start_move(&mut self, address: SocketAddr, cause: Cause, actions: &mut Vec<Action>) {
         let wider = 1 + self.settings.fleet_size / 1000;
-        let gently = Pace::Quiet(self.settings.drain_time * wider);
+        let gently = match self.is_bent(Bend::D2) {
+            true => Pace::Reset(Duration::ZERO),
+            false => Pace::Quiet(self.settings.drain_time * wider),
+        };
         let (pace, reason): (Pace, String) = match cause {
             Cause::NoApi => (
                 Pace::Reset(Duration::ZERO),
@@ -258,12 +281,19 @@ impl Policy {
     fn cause_to_move(&self, address: SocketAddr, first: Option<SocketAddr>) -> Option<Cause> {
         let endpoint = self.endpoints.get(&address)?;
         let judgement = &endpoint.judgement;
+        if self.is_bent(Bend::S5) && judgement.health == Health::NotReady {
+            return Some(Cause::NotReady);
+        }
         if !self.another_is_ready(address) {
             // S5: nobody is better, so the cause is shared; nothing moves.
             return None;
         }
         if judgement.api == Capability::No {
-            return Some(Cause::NoApi);
+            // Not for one that is in doubt itself: its dials fail, and the sessions would come back at once.
+            let sound = |endpoint: &Endpoint| endpoint.is_ready() && !endpoint.is_suspected();
+            let others = self.endpoints.iter().filter(|(other, _)| **other != address);
+            let found = others.map(|(_, endpoint)| endpoint).any(sound);
+            return (found && !self.is_bent(Bend::R4NoApi)).then_some(Cause::NoApi);
         }
         if endpoint.is_draining() {
             return Some(Cause::Drain);

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::Timestamp;
 use crate::action::{Action, ProbeLimits, StartProbe};
+use crate::bend::Bend;
 use crate::endpoint::{Endpoint, Outstanding};
 use crate::event::ProbeId;
 use crate::health::{BURST_EVERY, FALL};
@@ -67,11 +68,11 @@ impl Policy {
     /// R1: nobody is ready, and this one may be that is not reached: it is tried as if the node were isolated. Those that
     /// answer and are not ready keep the pace of S5.
     pub(crate) fn is_missed(&self, endpoint: &Endpoint) -> bool {
-        let not_reached = matches!(
-            endpoint.judgement.health,
-            Health::Unreachable | Health::Unknown
-        );
-        not_reached && endpoint.serves_api() && self.node_state() == NodeState::Degraded
+        let not_reached = matches!(endpoint.judgement.health, Health::Unreachable | Health::Unknown);
+        not_reached
+            && !self.is_bent(Bend::R1Missed)
+            && endpoint.serves_api()
+            && self.node_state() == NodeState::Degraded
     }
 
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
@@ -106,6 +107,10 @@ impl Policy {
     fn pause_after_probe(&self, endpoint: &Endpoint) -> Option<Pause> {
         let (judgement, probing) = (&endpoint.judgement, &endpoint.probing);
         let isolated = self.node_state() == NodeState::Isolated;
+        let idle = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
+        if idle && self.node_state() == NodeState::Attached {
+            return None;
+        }
         if self.node.local_fault.is_some_and(|(_, seen)| seen == self.now) {
             // H3: this machine failed, not the endpoint; it is asked again soon.
             return Some(Pause::About(LOCAL_FAULT_PAUSE));
@@ -114,13 +119,12 @@ impl Policy {
             return Some(Pause::Exactly(Duration::ZERO));
         }
         if isolated || self.is_missed(endpoint) {
-            let cap = self.isolated_probe_cap(endpoint);
+            let cap = match self.is_bent(Bend::R1) {
+                true => Duration::from_secs(30),
+                false => self.isolated_probe_cap(endpoint),
+            };
             let backoff = FIRST_BACKOFF * (1 << probing.attempts.min(10));
             return Some(Pause::UpTo(backoff.min(cap)));
-        }
-        let idle = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
-        if idle && self.node_state() == NodeState::Attached {
-            return None;
         }
         if judgement.suspicion.is_some() && judgement.short_timeouts >= FALL && judgement.long_timeouts < FALL
         {
@@ -151,6 +155,9 @@ impl Policy {
         {
             // S5: whether it heals decides whether its sessions move.
             return Some(Pause::About(SLOW_START_EVERY));
+        }
+        if self.is_bent(Bend::H7Price) {
+            return Some(Pause::Exactly(BURST_EVERY));
         }
         let fleet = if self.settings.fleet_size >= 1000 { 2 } else { 1 };
         match endpoint.is_in_use(self.now, self.settings.probe_used) {

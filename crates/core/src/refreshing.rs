@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, Ask, Breadth, RefreshSource};
+use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
@@ -40,6 +41,7 @@ impl Policy {
             self.settings.refresh_polled,
             self.settings.refresh_watched,
         );
+        let bent = self.is_bent(Bend::R2);
         let Some(index) = self.index(id) else { return };
         let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
         let source = &mut self.sources[index];
@@ -68,6 +70,7 @@ impl Policy {
         source.next = match (isolated, source.mode, source.kind) {
             (true, _, kind) => Some(now + backoff(&mut self.chance, source.failures, kind.isolated_cap())),
             (_, Mode::Fixed, _) => None,
+            (_, Mode::Watch, _) if bent => None,
             (_, Mode::Watch, _) if source.watch.is_some() => Some(now + self.chance.about(watched)),
             _ if source.state == SourceState::Empty => Some(now + self.chance.about(polled / 6)),
             _ => Some(now + next_answer(&mut self.chance, valid_for, polled)),
@@ -294,7 +297,7 @@ impl Policy {
         if good > 1 {
             targets[..good].rotate_left(turn % good);
         }
-        targets.truncate(TARGETS_MAX);
+        targets.truncate(if self.is_bent(Bend::R3) { 1 } else { TARGETS_MAX });
         targets
     }
 
@@ -324,7 +327,8 @@ impl Policy {
             .filter_map(name)
             .collect();
         // A server without a Node stays untied for ever: every fourth question is enough for it.
-        let list = !listed_before || all.is_empty() || (untied && turn.is_multiple_of(4));
+        let list =
+            self.is_bent(Bend::M3a) || !listed_before || all.is_empty() || (untied && turn.is_multiple_of(4));
         match (list, left.is_empty()) {
             (true, _) => Ask::Everything,
             (false, false) => Ask::Node(left[turn % left.len()].clone()),

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::bend::Bend;
 use crate::endpoint::{Outstanding, Suspicion, Weight};
 use crate::health::BURST_EVERY;
 use crate::policy::Policy;
@@ -24,6 +25,7 @@ impl Policy {
     pub(crate) fn suspect(&mut self, address: SocketAddr, weight: Weight) {
         let now = self.now;
         let longest = self.settings.probe_used;
+        let waits = self.is_bent(Bend::H7Urgency);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -52,6 +54,9 @@ impl Policy {
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
+        if waits {
+            return;
+        }
         endpoint.probing.fresh_wanted = true;
         endpoint.probing.next = Some(now);
         // A lazy test under way would keep the urgent one waiting for its long limits.

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::evidence::{Evidence, health_after};
 use crate::finding::Untrusted;
@@ -83,10 +84,15 @@ impl Policy {
             .iter()
             .any(|(&address, endpoint)| waiting(address, endpoint));
         let ready = self.endpoints.values_mut().filter(|endpoint| {
-            endpoint.is_ready() && endpoint.judgement.suspicion.is_none() && endpoint.probing.outstanding.is_none()
+            endpoint.is_ready()
+                && endpoint.judgement.suspicion.is_none()
+                && endpoint.probing.outstanding.is_none()
         });
         for endpoint in ready.take(if waits { WITNESSES } else { 0 }) {
-            let rested = endpoint.judgement.last_probe.map_or(now, |last| last + BURST_EVERY);
+            let rested = endpoint
+                .judgement
+                .last_probe
+                .map_or(now, |last| last + BURST_EVERY);
             let soon = rested.max(now);
             endpoint.probing.fresh_wanted = true;
             endpoint.probing.next = Some(endpoint.probing.next.map_or(soon, |next| next.min(soon)));
@@ -217,6 +223,7 @@ impl Policy {
                     doubt.detail
                 ),
             ),
+            None if self.is_bent(Bend::H8) => (Evidence::Impostor, doubt.detail.clone()),
             None => (
                 Evidence::Unverified,
                 format!("{}; no other server verifies either", doubt.detail),

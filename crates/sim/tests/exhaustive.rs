@@ -21,5 +21,8 @@ fn k3s() {
 }
 
 fn depth() -> u32 {
-    std::env::var("DEPTH").ok().and_then(|d| d.parse().ok()).unwrap_or(3)
+    std::env::var("DEPTH")
+        .ok()
+        .and_then(|d| d.parse().ok())
+        .unwrap_or(3)
 }

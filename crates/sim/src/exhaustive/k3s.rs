@@ -9,9 +9,7 @@ use std::hash::Hash;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jackline_core::{
-    Action, Ask, Breadth, Event, Jitter, Record, RefreshId, RefreshSource, Timestamp,
-};
+use jackline_core::{Action, Ask, Breadth, Event, Jitter, Record, RefreshId, RefreshSource, Timestamp};
 
 use super::cast::{KUBERNETES, SUPERVISOR, address};
 use super::subject::Subject;

@@ -48,10 +48,7 @@ impl<S: Subject> World<'_, S> {
         session
             .map(|session| (session.stalled, session.next_stall.is_some()))
             .hash(&mut hasher);
-        let saved = self
-            .saved
-            .iter()
-            .find(|record| record.address == address(server));
+        let saved = self.saved.iter().find(|record| record.address == address(server));
         saved.map(|record| record.archived).hash(&mut hasher);
         self.probes[server].is_some().hash(&mut hasher);
         self.node.hash_server(address(server), &mut hasher);

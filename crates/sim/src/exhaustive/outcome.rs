@@ -140,10 +140,16 @@ impl fmt::Display for Outcome {
             self.slowest.as_secs_f64()
         )?;
         if let Some((_, way)) = self.forgotten.first() {
-            write!(f, "  shortest way to where the healed server is forgotten:\n{way}")?;
+            write!(
+                f,
+                "  shortest way to where the healed server is forgotten:\n{way}"
+            )?;
         }
         if let Some((_, way)) = self.not_used.first() {
-            write!(f, "  shortest way to where the healed server is known and not used:\n{way}")?;
+            write!(
+                f,
+                "  shortest way to where the healed server is known and not used:\n{way}"
+            )?;
         }
         if let Some((Ended::TooLate(took), way)) = self.too_late.first() {
             let took = took.as_secs_f64();

@@ -270,10 +270,7 @@ impl<'a, S: Subject> World<'a, S> {
 
     fn next_happening(&self) -> (Timestamp, Happening) {
         let never = Timestamp::from_millis(u64::MAX);
-        let mut first = (
-            self.node.next_deadline().unwrap_or(never),
-            Happening::Deadline,
-        );
+        let mut first = (self.node.next_deadline().unwrap_or(never), Happening::Deadline);
         let mut offer = |at: Timestamp, happening: Happening| {
             // What has come goes before what is due.
             if at <= first.0 && (at < first.0 || first.1 == Happening::Deadline) {

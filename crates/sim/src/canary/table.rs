@@ -1,0 +1,1 @@
+//! Which canary holds which rule.
