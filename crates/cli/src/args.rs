@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
+    /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(SimulateArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
     #[command(after_help = RBAC_EXAMPLES)]
     Rbac(RbacArgs),
@@ -225,6 +229,72 @@ pub(crate) struct LabArgs {
     /// Leave the cluster up at the end and tell how to reach it
     #[arg(long, conflicts_with = "list")]
     pub(crate) keep: bool,
+}
+
+const SIMULATE_EXAMPLES: &str = "\
+Each seed is a world of its own, with faults of its own; safety is checked after
+each step, then all is healed and every node must be attached within 3 s of it.
+A seed that fails is shrunk and printed with the command that repeats it.
+
+Examples:
+  jackline simulate --seeds 0..10000
+  jackline simulate --seeds 17..18 --timeline     one of them, told line by line
+
+Exit status: 0 nothing broke, 1 some rule broke, 64 wrong usage, 130 if it was
+interrupted and nothing had broken until then.";
+
+#[derive(Args, Debug)]
+pub(crate) struct SimulateArgs {
+    /// Which seeds, the last one not among them
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
+    pub(crate) seeds: Range<u64>,
+    /// Only these nodes of the seed, by their places from 0
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub(crate) nodes: Option<Vec<usize>>,
+    /// Only these faults of the seed, by their places from 0; `none`: none of them
+    #[arg(long, value_name = "N,…|none", value_parser = places)]
+    pub(crate) faults: Option<Places>,
+    /// Tell what happens, line by line; for one seed
+    #[arg(long)]
+    pub(crate) timeline: bool,
+    /// Threads [default: as many as there are processors]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Words for people, or the report as JSON
+    #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
+    pub(crate) output: LabOutput,
+}
+
+/// Places in a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Places(pub(crate) Vec<usize>);
+
+fn places(text: &str) -> Result<Places, String> {
+    if text == "none" {
+        return Ok(Places(Vec::new()));
+    }
+    let places = text.split(',').map(|place| {
+        place
+            .trim()
+            .parse()
+            .map_err(|_| format!("{place:?} is no place: give numbers from 0, with commas between"))
+    });
+    places.collect::<Result<_, _>>().map(Places)
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || format!("{text:?} is no range of seeds: give it as 0..1000");
+    let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+    let (from, to) = (
+        from.parse().map_err(|_| wrong())?,
+        to.parse().map_err(|_| wrong())?,
+    );
+    match from < to {
+        true => Ok(from..to),
+        false => Err(format!(
+            "{text:?} holds no seed: the second number is the first that is not among them"
+        )),
+    }
 }
 
 const RBAC_EXAMPLES: &str = "\

@@ -10,6 +10,7 @@ mod output;
 mod rbac;
 mod run;
 mod setup;
+mod simulate;
 mod status;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn perform(command: Command) -> Exit {
         Command::Status(args) => status::status(args),
         Command::Setup(args) => setup::setup(args),
         Command::Lab(args) => Ok(lab::lab(args)),
+        Command::Simulate(args) => simulate::simulate(args),
         Command::Rbac(args) => rbac::rbac(&args),
     };
     done.unwrap_or_else(|error| {

@@ -74,9 +74,12 @@ impl Policy {
             endpoint.probing = Probing::default();
             endpoint.probing.next = tried.then(|| now + crate::health::BURST_EVERY);
             let judgement = &mut endpoint.judgement;
-            judgement.health = Health::Unknown;
-            judgement.since = now;
-            judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            // H8: what was found to be another's stays that until a test says otherwise.
+            if judgement.health != Health::Impostor {
+                judgement.health = Health::Unknown;
+                judgement.since = now;
+                judgement.reason = "archived: tried while isolated only (M5)".to_string();
+            }
             judgement.good = 0;
             judgement.good_since = None;
             judgement.suspicion = None;
@@ -86,11 +89,14 @@ impl Policy {
 
     /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
     pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
+        // M3: a ready one that this machine has no route to is none to it (H3).
+        let isolated = self.is_isolated();
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(address, endpoint)| {
-                endpoint.membership.standing != Standing::Archived
+                !isolated
+                    && endpoint.membership.standing != Standing::Archived
                     // M5: what is archived is not tested, and sessions must not be left on it unobserved.
                     && (endpoint.traffic.sessions == 0 || self.is_bent(Bend::M5Sessions))
                     && self.is_only_imported(endpoint)

@@ -191,7 +191,7 @@ impl Policy {
             burst: until(probing.burst_until),
             unroutable: judgement.unroutable,
             dead_silent: judgement.dead_silent,
-            shared_cause: judgement.shared_cause,
+            shared_cause: judgement.shared_since.is_some(),
             witness: self.has_witness(address),
             probe_outstanding: probing
                 .outstanding

@@ -112,8 +112,8 @@ pub(crate) struct Judgement {
     pub(crate) bad: u8,
     /// How often it fell of late (H4).
     pub(crate) flaps: u8,
-    /// Names of failed checks say that the cause may be shared (H2, S5).
-    pub(crate) shared_cause: bool,
+    /// Since when the names of its failed checks have said that the cause may be shared, without a better answer between (H2, S5).
+    pub(crate) shared_since: Option<Timestamp>,
     /// It is on its way up: answers, not yet ready.
     pub(crate) coming_up_until: Option<Timestamp>,
     /// Time-outs of probes under [`crate::health::short_limits`] in a row, and when the first of them began (D4).
@@ -304,7 +304,7 @@ impl Judgement {
             good_since: None,
             bad: 0,
             flaps: 0,
-            shared_cause: false,
+            shared_since: None,
             coming_up_until: None,
             short_timeouts: 0,
             silent_since: None,

@@ -76,6 +76,7 @@ impl Policy {
         judgement.silent_since = None;
         judgement.short_timeouts = 0;
         judgement.long_timeouts = 0;
+        let returned = finding.answer == Answer::NoApi && judgement.health != Health::NotReady;
         judgement.api = match finding.answer {
             Answer::NoApi if !no_capability => Capability::No,
             _ => Capability::Yes,
@@ -89,8 +90,9 @@ impl Policy {
         let (evidence, reason) = describe(&finding);
         let shutdown = !no_names
             && matches!(&finding.answer, Answer::NotReady { failed, .. } if failed.iter().any(|name| name == "shutdown"));
-        judgement.shared_cause =
+        let shared =
             !no_names && matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
+        judgement.shared_since = shared.then(|| judgement.shared_since.unwrap_or(now));
         judgement.note(evidence, now);
         let bad = judgement.bad >= FALL;
         let was_ready = judgement.health == Health::Ready;
@@ -106,6 +108,9 @@ impl Policy {
         self.judge(address, evidence, enough, reason, actions);
         if evidence == Evidence::NotReady {
             self.call_witnesses(address);
+        }
+        if returned {
+            self.call_supervisors();
         }
         self.plan_after_probe(address);
     }
@@ -124,6 +129,10 @@ impl Policy {
         let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.judgement.unroutable &= ours;
+            if ours {
+                // H3, H7: what could not be asked is still to be asked, as closely as if it were suspected only then.
+                endpoint.probing.burst_until = None;
+            }
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
@@ -184,6 +193,12 @@ impl Policy {
             judgement.silent_since = None;
             judgement.short_timeouts = 0;
             judgement.long_timeouts = 0;
+        }
+        if let Some(doubt) = &judgement.doubt {
+            // H8: only a certificate that verifies ends a doubt. What answers nothing now was another's a moment ago.
+            judgement.reason = format!("{reason}; before that: {}", doubt.detail);
+            self.changed = true;
+            return;
         }
         let (short, long, bad) = (judgement.short_timeouts, judgement.long_timeouts, judgement.bad);
         let enough = match evidence {

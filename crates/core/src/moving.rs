@@ -10,7 +10,7 @@ use crate::action::{Action, CloseSessions, Pace, Which};
 use crate::bend::Bend;
 use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending, LocalFault};
-use crate::health::{SHARED_CAUSE_PATIENCE, usual};
+use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
 use crate::recovery::fault_words;
 use crate::snapshot::{Capability, Health, NodeState, Standing};
@@ -22,7 +22,7 @@ pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
 /// When the first session opens on a server, it is tested again within this time, jittered.
-const LOOK_AGAIN_WITHIN: Duration = Duration::from_millis(500);
+const LOOK_AGAIN_WITHIN: Duration = BURST_EVERY;
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -105,11 +105,12 @@ impl Policy {
         // A local process that opens and closes sessions must not have a server tested to death.
         let rest = suspicion_pause(judgement.heard[Weight::Question as usize].empty, pace);
         let old = |last| now.since(last) >= rest;
-        let untested = endpoint.probing.next.is_none();
-        let better_than_judged = judgement.health == Health::Unreachable;
-        if untested || (first && (better_than_judged || judgement.last_probe.is_none_or(old))) {
-            // H7: clients have come here on the word of an old test, for another one may have failed, or to an archived one
-            // that nobody tests (M5). A connect proves a kernel only. R5: a fleet that fails over does not test as one.
+        // H3: it takes connections, so one that no test has reached is worth a test: the session may be where nobody serves
+        // the API (R4). M5: so is an archived one, which nobody tests.
+        let not_reached = matches!(judgement.health, Health::Unknown | Health::Unreachable);
+        if not_reached || endpoint.probing.next.is_none() || (first && judgement.last_probe.is_none_or(old)) {
+            // H7: clients have come here on the word of an old test, for another one may have failed. A connect proves a kernel
+            // only. R5: a fleet that fails over does not test as one.
             let wider = 1 + self.settings.fleet_size / 1000;
             let soon = now + self.chance.up_to(LOOK_AGAIN_WITHIN * wider);
             if endpoint.probing.outstanding.is_none() {
@@ -305,19 +306,28 @@ impl Policy {
                     !on_its_way_back && self.has_witness(address) && self.own_cause_at(endpoint) <= self.now;
                 moves.then_some(Cause::NotReady)
             }
-            Health::Ready if endpoint.avoided.is_some() => Some(Cause::LosesWrites),
+            Health::Ready if endpoint.avoided.is_some() && self.another_keeps_writes(address) => {
+                Some(Cause::LosesWrites)
+            }
             Health::Ready => self.rebalances(address, first?).then_some(Cause::Rebalance),
             // D1, D4: a dead peer's sessions end by the kernel's word or by their own silence.
             Health::Unknown | Health::Alive | Health::Unreachable | Health::Impostor => None,
         }
     }
 
+    /// Whether some other endpoint is ready and not avoided: from one that loses writes to another that does is no move.
+    fn another_keeps_writes(&self, address: SocketAddr) -> bool {
+        self.endpoints.iter().any(|(&other, endpoint)| {
+            other != address && endpoint.is_ready() && !endpoint.is_draining() && endpoint.avoided.is_none()
+        })
+    }
+
     /// S5: from when on a not-ready has a cause of its own. One that may be shared (H2) must have been the exception
     /// among ready ones for a while: servers heal one by one.
     pub(crate) fn own_cause_at(&self, endpoint: &Endpoint) -> Timestamp {
-        match endpoint.judgement.shared_cause {
-            true => endpoint.judgement.since.max(self.node.since) + SHARED_CAUSE_PATIENCE,
-            false => endpoint.judgement.since,
+        match endpoint.judgement.shared_since {
+            Some(since) => since.max(self.node.since) + SHARED_CAUSE_PATIENCE,
+            None => endpoint.judgement.since,
         }
     }
 

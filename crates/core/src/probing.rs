@@ -7,9 +7,9 @@ use core::time::Duration;
 use crate::Timestamp;
 use crate::action::{Action, ProbeLimits, StartProbe};
 use crate::bend::Bend;
-use crate::endpoint::{Endpoint, Outstanding};
+use crate::endpoint::{Endpoint, Judgement, Outstanding};
 use crate::event::ProbeId;
-use crate::health::{BURST_EVERY, FALL};
+use crate::health::{BURST_EVERY, FALL, RISE};
 use crate::policy::Policy;
 use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
 use crate::snapshot::{Class, Health, NodeState, Standing};
@@ -22,6 +22,8 @@ pub const USELESS_PROBE_CAP: Duration = Duration::from_secs(2);
 pub const ARCHIVED_PROBE_CAP: Duration = Duration::from_secs(10);
 /// A not-ready endpoint is looked at this often while nobody is ready, once it has taken long to come up.
 const SLOW_START_EVERY: Duration = Duration::from_secs(2);
+/// So often an endpoint that is held back for flapping is looked at until it may rise (H4).
+const LOOKS_WHILE_HELD: u32 = 8;
 /// A test that failed on this very machine is done anew after this long.
 const LOCAL_FAULT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -78,7 +80,7 @@ impl Policy {
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
     pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
         let not_ready = endpoint.judgement.health == Health::NotReady;
-        let own_cause = not_ready && endpoint.serves_api() && !endpoint.judgement.shared_cause;
+        let own_cause = not_ready && endpoint.serves_api() && endpoint.judgement.shared_since.is_none();
         match self.node_state() == NodeState::Degraded {
             true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
             true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
@@ -136,12 +138,12 @@ impl Policy {
             return Some(Pause::Exactly(if at_once { Duration::ZERO } else { BURST_EVERY }));
         }
         if judgement.health != Health::Ready && judgement.good > 0 {
-            return Some(Pause::Exactly(BURST_EVERY));
+            return Some(Pause::Exactly(self.pause_while_held(judgement)));
         }
         let nobody_ready = self.node_state() != NodeState::Attached;
         if nobody_ready && judgement.health == Health::NotReady && endpoint.serves_api() {
             let coming_up = judgement.coming_up_until.is_some_and(|until| self.now < until);
-            match (coming_up, judgement.shared_cause) {
+            match (coming_up, judgement.shared_since.is_some()) {
                 (true, _) => return Some(Pause::About(BURST_EVERY)),
                 (false, false) => return Some(Pause::About(SLOW_START_EVERY)),
                 // S5: a shared cause among servers that served before: the usual pace.
@@ -149,7 +151,7 @@ impl Policy {
             }
         }
         if judgement.health == Health::NotReady
-            && judgement.shared_cause
+            && judgement.shared_since.is_some()
             && endpoint.traffic.sessions > 0
             && !nobody_ready
         {
@@ -163,6 +165,18 @@ impl Policy {
         match endpoint.is_in_use(self.now, self.settings.probe_used) {
             true => Some(Pause::About(self.settings.probe_used * fleet)),
             false => Some(Pause::About(self.settings.probe_idle * fleet)),
+        }
+    }
+
+    /// H4: an endpoint that rises is looked at closely; one that flapped is looked at now and then while it is held back, and when
+    /// that ends. A whole fleet may be holding it back, with another to go to (H7).
+    fn pause_while_held(&self, judgement: &Judgement) -> Duration {
+        let end = self.damping_end(judgement);
+        let left = end.since(self.now);
+        let span = end.since(judgement.good_since.unwrap_or(self.now));
+        match judgement.good < RISE || left.is_zero() {
+            true => BURST_EVERY,
+            false => (span / LOOKS_WHILE_HELD).clamp(BURST_EVERY, left.max(BURST_EVERY)),
         }
     }
 

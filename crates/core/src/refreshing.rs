@@ -22,6 +22,8 @@ use crate::{Level, Mode};
 pub const VALID_MIN: Duration = Duration::from_secs(5);
 /// … and no later than this, however long: five minutes, less the tenth that jitter may add.
 pub const VALID_MAX: Duration = Duration::from_secs(270);
+/// Supervisors are asked within this time once one of them may have come back, jittered: they serve 20 at a time.
+const SUPERVISOR_CALLED_WITHIN: Duration = Duration::from_secs(1);
 /// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Servers that one refresh may ask.
@@ -261,6 +263,29 @@ impl Policy {
         for source in &mut self.sources {
             if source.kind.needs_server() && source.turn == 0 {
                 source.next = Some(now);
+            }
+        }
+    }
+
+    /// H6, R1: a server without an API has come back while the node is isolated. Useless as upstream, its supervisor may be the
+    /// only one who knows where the others are now: it is asked soon, not only when the backoff ends.
+    pub(crate) fn call_supervisors(&mut self) {
+        if !self.is_isolated() {
+            return;
+        }
+        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
+        for source in &mut self.sources {
+            if source.kind != SourceKind::Supervisor {
+                continue;
+            }
+            let began_before = |asking: Asking| self.now.since(asking.started) >= SUPERVISOR_CALLED_WITHIN;
+            if source.asking.is_some_and(began_before) {
+                source.asking = None;
+                source.next = None;
+            }
+            if source.asking.is_none() {
+                let soon = soon.max(source.not_before.unwrap_or(soon));
+                source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
             }
         }
     }

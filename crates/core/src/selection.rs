@@ -37,8 +37,9 @@ pub(crate) struct Rank {
 fn class_undrained(endpoint: &Endpoint, standing: Standing) -> Class {
     let judgement = &endpoint.judgement;
     match judgement.health {
-        _ if endpoint.membership.hint => Class::Hint,
+        // H8: whatever else it is.
         Health::Impostor => Class::Impostor,
+        _ if endpoint.membership.hint => Class::Hint,
         _ if judgement.doubt.is_some() => Class::Unverified,
         _ if !endpoint.serves_api() => Class::NoApi,
         Health::Unreachable => Class::Unreachable,

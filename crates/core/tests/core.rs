@@ -20,5 +20,7 @@ mod property;
 mod recovery;
 #[path = "core/selection.rs"]
 mod selection;
+#[path = "core/simulated.rs"]
+mod simulated;
 #[path = "core/world.rs"]
 mod world;

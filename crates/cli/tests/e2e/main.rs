@@ -16,5 +16,6 @@ mod program;
 mod rbac;
 mod restart;
 mod shutdown;
+mod simulate;
 mod start;
 mod usage;

@@ -54,7 +54,7 @@ async fn help_and_version_are_answers() {
         (ended.code, ended.out.as_str()),
         (Some(0), concat!("jackline ", env!("CARGO_PKG_VERSION"), "\n"))
     );
-    let lines: [&[&str]; 8] = [
+    let lines: [&[&str]; 9] = [
         &["--help"],
         &["setup", "--help"],
         &["run", "--help"],
@@ -62,6 +62,7 @@ async fn help_and_version_are_answers() {
         &["config", "--help"],
         &["config", "check", "--help"],
         &["lab", "--help"],
+        &["simulate", "--help"],
         &["rbac", "--help"],
     ];
     for line in lines {
@@ -73,7 +74,7 @@ async fn help_and_version_are_answers() {
 
 #[tokio::test]
 async fn help_is_what_it_was() {
-    for command in ["run", "status", "config", "setup", "lab", "rbac"] {
+    for command in ["run", "status", "config", "setup", "lab", "simulate", "rbac"] {
         insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
     }
     insta::assert_snapshot!("help", run(["--help"]).await.out);

@@ -160,3 +160,27 @@ fn a_lease_that_may_not_be_read_is_asked_for_seldom_and_is_no_failure() {
     assert!((4..=9).contains(&asked), "{asked} in an hour");
     assert_eq!(world.policy.snapshot().sources[6].state, SourceState::Empty);
 }
+
+/// Seed 420 of the simulator: where every server loses writes, sessions went from one to the other and were closed there.
+#[test]
+fn from_one_server_that_loses_writes_to_another_that_does_is_no_move() {
+    let (mut world, first) = beating(2);
+    world.run_until(seconds(100), |world| world.endpoint(first).avoided);
+    let second = world.first();
+    for _ in 0..3 {
+        world.tell(Event::SessionClosed {
+            endpoint: first,
+            ending: Ending::Ours,
+        });
+        world.open_sessions(second, 1);
+    }
+    // The Lease is renewed once, and stands still again, through the second one now.
+    renew(&mut world);
+    world.run(seconds(15));
+    world.run_until(seconds(200), |world| world.endpoint(second).avoided);
+    world.log.clear();
+    world.open_sessions(first, 1);
+    world.run(seconds(30));
+    assert!(world.endpoint(first).avoided && world.endpoint(second).avoided);
+    assert_eq!(world.closes(), vec![]);
+}

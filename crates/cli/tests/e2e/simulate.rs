@@ -1,0 +1,69 @@
+//! `jackline simulate`: seeds are played, the same ones give the same report, and Ctrl-C tells what is known so far.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::{end_of, jackline, run, until, within};
+
+#[tokio::test]
+async fn seeds_are_played_and_reported_as_json_the_same_each_time() {
+    let play = || run(["simulate", "--seeds", "0..3", "--output", "json"]);
+    let first = play().await;
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    let report: serde_json::Value = serde_json::from_str(&first.out).expect("JSON");
+    assert_eq!(report["seeds"], 3);
+    assert_eq!(report["failed"], 0);
+    assert!(
+        report["node_seconds"]
+            .as_u64()
+            .is_some_and(|seconds| seconds > 100)
+    );
+    assert_eq!(play().await.out, first.out);
+}
+
+#[tokio::test]
+async fn one_seed_is_told_line_by_line() {
+    let ended = run(["simulate", "--seeds", "1..2", "--timeline", "--faults", "none"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("all is healed"), "{}", ended.out);
+    assert!(ended.out.contains("is attached"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn ctrl_c_tells_what_is_known_so_far() {
+    let mut command = jackline(["simulate", "--seeds", "0..100000000"]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let id = child.id().expect("it runs");
+    until(
+        "it listens to signals",
+        || async move { listens(id).then_some(()) },
+    )
+    .await;
+    let pid = Pid::from_raw(i32::try_from(id).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::INT).expect("it is there");
+    let output = within("it ends", child.wait_with_output())
+        .await
+        .expect("it ended");
+    assert_eq!(output.status.code(), Some(130));
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(told.starts_with("interrupted; until then: "), "{told}");
+}
+
+/// Whether the process catches SIGINT.
+fn listens(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 0b10 != 0)
+}
+
+#[tokio::test]
+async fn seeds_that_are_none_are_wrong_usage() {
+    for seeds in ["5..5", "7", "b..c", "9..3"] {
+        let ended = end_of(jackline(["simulate", "--seeds", seeds])).await;
+        assert_eq!(ended.code, Some(64), "{seeds}: {}", ended.err);
+        assert!(ended.err.contains("seed"), "{}", ended.err);
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the simulated world.
+
+#[path = "sim/calm.rs"]
+mod calm;
+
+#[path = "sim/swarm.rs"]
+mod swarm;
+
+#[path = "sim/scenarios.rs"]
+mod scenarios;
