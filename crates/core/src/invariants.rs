@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn each_check_can_fail() {
         type Bend = fn(&mut Policy);
-        let bends: [(u8, &[SocketAddr], Bend); 10] = [
+        let bends: [(u8, &[SocketAddr], Bend); 11] = [
             (1, &[ONE, TWO], |policy| {
                 bend(policy, |endpoint| {
                     endpoint.membership.standing = Standing::Archived
@@ -398,6 +398,13 @@ mod tests {
                 });
             }),
             (13, &[ONE, TWO], |policy| policy.settings.endpoints_max = 1),
+            (14, &[], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.judgement.health = Health::NotReady;
+                    endpoint.probing.outstanding = None;
+                    endpoint.probing.next = Some(Timestamp::from_millis(1_000_000));
+                });
+            }),
         ];
         for (number, ready, bend) in bends {
             let mut policy = policy(ready);

@@ -2,13 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use jackline_core::{Bend, SourceId};
+use jackline_core::Bend;
 use jackline_sim::exhaustive::*;
 
 /// Deep enough for an outage of all servers and one that returns; what a debug build does in seconds. The command goes deeper.
 const DEPTH: u32 = 4;
-
-const KUBERNETES: SourceId = SourceId(1);
 
 #[test]
 fn no_state_of_the_core_is_stuck() {
@@ -27,11 +25,9 @@ fn the_stuck_state_of_k3s_11349_is_found_by_its_shortest_way() {
     println!("{outcome}");
     let (ended, way) = outcome.forgotten.first().expect("the list forgets");
     assert_eq!(*ended, Ended::Forgotten);
-    // One control plane leaves the list, the node hears of it, the other stops; the first comes back and is unknown.
-    assert_eq!(
-        way.moves,
-        [Move::Stop(1), Move::Report(KUBERNETES), Move::Stop(2)]
-    );
+    // One control plane leaves the list, the node hears of it in the time that passes, the other stops; the first comes
+    // back and is unknown.
+    assert_eq!(way.moves, [Move::Stop(1), Move::ExpireLeases, Move::Stop(2)]);
     assert_eq!(way.heal, Some(Heal::One(1)));
     // k3s#11311: the node fails over to the etcd-only registration address, and never turns back.
     let (ended, way) = outcome.not_used.first().expect("no fail-back");
@@ -64,12 +60,8 @@ fn servers_that_are_alike_may_be_permuted() {
         examine(&jackline(THREE_CONTROL_PLANES, None), limits, &mut |_| {})
     };
     let (merged, all) = (run(true), run(false));
-    assert!(
-        merged.states * 3 < all.states * 2,
-        "{} of {}",
-        merged.states,
-        all.states
-    );
+    // Not by half: the node's own order (S2) tells servers apart that are alike, for sessions are on its first choice.
+    assert!(merged.states < all.states, "{} of {}", merged.states, all.states);
     assert!(merged.is_good() && all.is_good(), "{merged}{all}");
 }
 

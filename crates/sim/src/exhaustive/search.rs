@@ -195,22 +195,28 @@ impl<'a, S: Subject> Search<'a, S> {
             let mut worst = None;
             for (heal, ended) in heals {
                 self.outcome.heals += 1;
-                if let Ended::Served(took) | Ended::TooLate(took) = ended {
-                    self.outcome.slowest = self.outcome.slowest.max(took);
-                }
-                worst = worst.max(Some((ended, heal)));
+                worst = worst.max(Some(ended));
+                let way = match ended {
+                    Ended::Served(_) => None,
+                    _ => Some(self.way(id, Some(heal))),
+                };
+                let ways = match ended {
+                    Ended::Served(took) => {
+                        self.outcome.slowest = self.outcome.slowest.max(took);
+                        continue;
+                    }
+                    Ended::TooLate(took) => {
+                        self.outcome.slowest = self.outcome.slowest.max(took);
+                        &mut self.outcome.too_late
+                    }
+                    Ended::Forgotten => &mut self.outcome.forgotten,
+                    Ended::NotUsed => &mut self.outcome.not_used,
+                };
+                way.into_iter().for_each(|way| keep(ways, (ended, way)));
             }
-            let Some((ended, heal)) = worst.filter(|(ended, _)| !matches!(ended, Ended::Served(_))) else {
-                continue;
-            };
-            self.outcome.count(ended);
-            let way = self.way(id, Some(heal));
-            let ways = match ended {
-                Ended::Forgotten => &mut self.outcome.forgotten,
-                Ended::NotUsed => &mut self.outcome.not_used,
-                Ended::TooLate(_) | Ended::Served(_) => &mut self.outcome.too_late,
-            };
-            keep(ways, (ended, way));
+            if let Some(ended) = worst {
+                self.outcome.count(ended);
+            }
         }
     }
 

@@ -17,8 +17,8 @@ pub(super) struct Tests {
     good: BTreeMap<SocketAddr, u8>,
     bad: BTreeMap<SocketAddr, u8>,
     pub(super) no_api: BTreeMap<SocketAddr, bool>,
-    /// The last finding named only checks whose cause may lie outside.
-    pub(super) shared: BTreeMap<SocketAddr, bool>,
+    /// Since when its findings have named only checks whose cause may lie outside.
+    pub(super) shared: BTreeMap<SocketAddr, Timestamp>,
     /// When the test began that first found that it does not verify.
     doubted: BTreeMap<SocketAddr, Timestamp>,
     /// When the latest test began that verified it.
@@ -84,7 +84,11 @@ impl Tests {
                     Answer::NotReady { failed, .. } => failed.iter().all(|name| name.starts_with("etcd")),
                     _ => false,
                 };
-                self.shared.insert(address, shared);
+                if shared {
+                    self.shared.entry(address).or_insert(seen.now);
+                } else {
+                    self.shared.remove(&address);
+                }
                 match finding.answer {
                     Answer::Ready => {
                         *self.good.entry(address).or_default() += 1;

@@ -66,10 +66,12 @@ impl Moves {
                 _ => {}
             }
             let view = seen.is(address)?;
-            let shared = tests.shared.get(&address).is_some_and(|shared| *shared);
             let enabled = view.administration == Administration::Enabled && !view.avoided;
-            if shared && view.health == Health::NotReady && enabled {
-                let alone = seen.now.since(view.health_since.max(seen.after.state_since));
+            if let Some(&shared) = tests.shared.get(&address)
+                && enabled
+                && view.health == Health::NotReady
+            {
+                let alone = seen.now.since(shared.max(seen.after.state_since));
                 if alone < PATIENCE {
                     return Some(Broken::new(
                         "H2",
