@@ -1,5 +1,5 @@
-//! `cargo xtask multihost`: faults between several hosts on one machine. The lab plays them; here it is built, given the
-//! tools that the machine lacks, and its words are counted.
+//! `cargo xtask multihost`: faults between several hosts on one machine, some of them on real apiservers. The lab plays them;
+//! here it is built, given the tools that the machine lacks, and its words are counted.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,7 +85,8 @@ impl Multihost {
     }
 }
 
-/// The stage: the two faults of a quick run, and one of them with a naive balancer, which must fail it.
+/// The stage: the two faults of a quick run, what is played on real apiservers where there are some, and one fault with a naive
+/// balancer, which must fail it.
 pub(crate) fn stage(workspace: &Workspace) -> anyhow::Result<Outcome> {
     let multihost = Multihost::build(workspace, false)?;
     let played = command::run(multihost.command(&["short"]))?;

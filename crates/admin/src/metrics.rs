@@ -1,4 +1,4 @@
-//! Every metric of jackline, declared in one table ([`METRICS`]), and the answer to `GET /metrics`.
+//! Every metric of jackline, declared in one table ([`all`]), and the answer to `GET /metrics`.
 //!
 //! The reference page `docs/metrics.md` is written from the same table. A metric is a projection of a [`Reading`]:
 //! nothing is counted here. Labels are bounded: an endpoint has series of its own only while it is among the best
@@ -16,6 +16,8 @@ use prometheus_client::registry::Registry;
 
 use crate::status::word;
 use crate::view::Reading;
+
+mod services;
 
 /// The content type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -48,8 +50,8 @@ pub enum Kind {
 /// Values of the labels, in the metric's order, and the value.
 type Sample = (Vec<String>, f64);
 
-/// Every metric, in the order of `GET /metrics`.
-pub const METRICS: &[Metric] = &[
+/// Those of the node, and of its first service, the API.
+const METRICS: &[Metric] = &[
     Metric {
         name: "jackline_build_info",
         kind: Kind::Gauge,
@@ -189,6 +191,11 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
+/// Every metric: the table's, and those of the services besides the API.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(services::METRICS)
+}
+
 /// `reading` as OpenMetrics text.
 ///
 /// # Errors
@@ -206,9 +213,7 @@ struct Projection(Reading);
 
 impl Collector for Projection {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        METRICS
-            .iter()
-            .try_for_each(|metric| metric.encode(&self.0, &mut encoder))
+        all().try_for_each(|metric| metric.encode(&self.0, &mut encoder))
     }
 }
 

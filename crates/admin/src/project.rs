@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use jackline_core::heartbeat::NOT_READY_AFTER;
-use jackline_core::{EndpointView, HeartbeatView, SourceId, SourceView, Timestamp};
+use jackline_core::{EndpointView, HeartbeatView, Service, SourceId, SourceView, Timestamp};
 use jiff::Timestamp as Time;
 use jiff::{TimestampRound, Unit};
 
-use crate::status::{Endpoint, Heartbeat, Sessions, Source, StateFile, Status, Trust, TrustState};
+use crate::status::{
+    Endpoint, Heartbeat, Node, ServiceStatus, Sessions, Source, StateFile, Status, Trust, TrustState,
+};
 use crate::view::{Reading, SessionsView, StateFileView};
 
 /// The status of the node as `reading` has it.
@@ -30,19 +32,44 @@ pub fn status(reading: &Reading) -> Status {
         heartbeat: snapshot.heartbeat.map(|view| heartbeat(reading, view)),
         listen: identity.listen.clone(),
         warnings: reading.warnings.clone(),
-        endpoints: snapshot
-            .endpoints
+        endpoints: endpoints(reading),
+        sources: sources(reading),
+        sessions: sessions(&reading.sessions),
+        state_file: state_file(&reading.state_file),
+        services: reading
+            .services
             .iter()
-            .map(|view| endpoint(reading, view))
+            .map(|(name, reading)| service(*name, reading))
             .collect(),
-        sources: snapshot
-            .sources
-            .iter()
-            .map(|view| source(reading, view))
-            .collect(),
+    }
+}
+
+/// The same of a service besides the API.
+fn service(name: Service, reading: &Reading) -> ServiceStatus {
+    let snapshot = &*reading.snapshot;
+    ServiceStatus {
+        name,
+        state: snapshot.state,
+        since: at(reading, snapshot.state_since),
+        state_reason: snapshot.state_reason.clone(),
+        trust: trust(reading),
+        listen: reading.identity.listen.clone(),
+        warnings: reading.warnings.clone(),
+        endpoints: endpoints(reading),
+        sources: sources(reading),
         sessions: sessions(&reading.sessions),
         state_file: state_file(&reading.state_file),
     }
+}
+
+fn endpoints(reading: &Reading) -> Vec<Endpoint> {
+    let views = &reading.snapshot.endpoints;
+    views.iter().map(|view| endpoint(reading, view)).collect()
+}
+
+fn sources(reading: &Reading) -> Vec<Source> {
+    let views = &reading.snapshot.sources;
+    views.iter().map(|view| source(reading, view)).collect()
 }
 
 fn trust(reading: &Reading) -> Trust {
@@ -96,6 +123,11 @@ fn endpoint(reading: &Reading, view: &EndpointView) -> Endpoint {
         last_probe: view.last_probe.map(|moment| at(reading, moment)),
         last_ready: in_this_run.or_else(|| ready_before(reading, view.address)),
         zone: view.zone.clone(),
+        node: view.node.as_ref().map(|node| Node {
+            name: node.name.clone(),
+            ready: node.ready,
+            leaving: node.leaving,
+        }),
     }
 }
 

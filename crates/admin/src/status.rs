@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// The words of the core that the schema uses as they are.
 pub use jackline_core::{
-    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState,
-    Standing,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, Service, SourceKind,
+    SourceState, Standing,
 };
 
 /// The node, and all that it knows, at one moment.
@@ -47,6 +47,36 @@ pub struct Status {
     /// Every known endpoint, best first: new sessions go to the first that answers (S1, S2).
     pub endpoints: Vec<Endpoint>,
     /// Every source, in the order of the configuration.
+    pub sources: Vec<Source>,
+    /// Counts of the data plane.
+    pub sessions: Sessions,
+    /// What is remembered across restarts.
+    pub state_file: StateFile,
+    /// What is balanced besides the API, in the order of the configuration. All above is the API's.
+    #[serde(default)]
+    pub services: Vec<ServiceStatus>,
+}
+
+/// A service besides the API. What its fields mean they mean in [`Status`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Which.
+    pub name: Service,
+    /// The state that the node is in with it.
+    pub state: NodeState,
+    /// Since when it is that.
+    pub since: Time,
+    /// Why, in words (H9).
+    pub state_reason: String,
+    /// Whether certificates can be judged (H8).
+    pub trust: Trust,
+    /// Where clients are accepted; empty: nowhere yet, and the reason is among the warnings.
+    pub listen: Vec<SocketAddr>,
+    /// What an operator should know besides, each a sentence.
+    pub warnings: Vec<String>,
+    /// Every known endpoint, best first.
+    pub endpoints: Vec<Endpoint>,
+    /// Every source.
     pub sources: Vec<Source>,
     /// Counts of the data plane.
     pub sessions: Sessions,
@@ -129,6 +159,20 @@ pub struct Endpoint {
     pub last_ready: Option<Time>,
     /// Its zone, where a source tells it.
     pub zone: Option<String>,
+    /// The control-plane Node that it is tied to, where a source tells it.
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// The control-plane Node of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What the cluster thinks of its kubelet, which says nothing of its apiserver; `null`: not told in this run.
+    pub ready: Option<bool>,
+    /// It is being deleted: it counts as gone (M3a).
+    pub leaving: bool,
 }
 
 /// One source of endpoints.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackline_core::{Snapshot, Timestamp};
+use jackline_core::{Service, Snapshot, Timestamp};
 
 use crate::status::StateFileStatus;
 
@@ -26,6 +26,8 @@ pub trait View: Send + Sync {
     /// Facts about this machine and its configuration that an operator should know, each a sentence: `::1` that could
     /// not be bound, a credential that is missing and what is lost by it, a reload that failed. Empty: none.
     fn warnings(&self) -> Vec<String>;
+    /// The services besides this one, each as a reading of its own, in the order of the configuration.
+    fn services(&self) -> Vec<(Service, Reading)>;
 }
 
 /// Who and what is running. Does not change while the process runs.
@@ -116,6 +118,8 @@ pub struct Reading {
     pub clock: Clock,
     /// What an operator should know besides.
     pub warnings: Vec<String>,
+    /// The services besides this one; theirs are empty.
+    pub services: Vec<(Service, Reading)>,
 }
 
 impl Reading {
@@ -127,6 +131,7 @@ impl Reading {
             sessions: view.sessions(),
             state_file: view.state_file(),
             warnings: view.warnings(),
+            services: view.services(),
             clock: view.clock(),
         }
     }

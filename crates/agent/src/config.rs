@@ -4,6 +4,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `read` | every key, with its default and its bounds: the reference |
+//! | `services` | the section of that name: what is balanced besides the API |
 //! | `check` | pairs of values that cannot be meant |
 //! | `layers` | which layer a value comes from; unknown keys |
 //! | `value` | the types of values: durations, addresses, secrets … |
@@ -17,6 +18,7 @@ mod environment;
 mod layers;
 mod problem;
 mod read;
+mod services;
 mod show;
 pub(crate) mod tree;
 pub(crate) mod value;
@@ -34,6 +36,7 @@ use crate::profile::survey::{Ambiguous, survey};
 pub use environment::{Environment, Flags};
 pub use layers::Shown;
 pub use problem::{ConfigError, Origin, PROBLEMS_MAX, Place, Problem};
+pub use services::{EtcdService, Services, SupervisorService};
 pub use value::{ByteSize, Distribution, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};
 
 /// The file that is read when none is named; it need not exist.
@@ -72,6 +75,8 @@ pub struct Config {
     pub etcd: Option<Etcd>,
     /// The Kubernetes API as a source.
     pub kubernetes: Kubernetes,
+    /// What is balanced besides the API.
+    pub services: Services,
     /// State files of K3s's or RKE2's balancer, read-only.
     pub import: Vec<PathBuf>,
     /// How many nodes the cluster has, roughly.

@@ -6,6 +6,8 @@
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | `engine` | one service, running; the API's is the first |
+//! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
 //! | `queue` | where everything that happened waits for the driver |
 //! | `own` | keeps forwarding loops out of what is learnt |
@@ -27,11 +29,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod berth;
 mod claim;
 mod clock;
 pub mod config;
 mod driver;
 mod effects;
+mod engine;
 mod files;
 pub mod journal;
 mod logging;

@@ -7,24 +7,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jackline_proxy::{BindError, DataPlane};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::berth::Berth;
 use crate::claim::{ClaimError, Socket};
 use crate::config::Config;
-use crate::driver::Driver;
-use crate::effects::Shell;
+use crate::engine::Engine;
 use crate::logging;
 use crate::signals::Signals;
-use crate::state::saver::Saver;
 
 /// Threads of the control plane. The data plane has its own, so that JSON and TLS never hold up bytes.
 const CONTROL_THREADS: usize = 2;
 /// Threads for what blocks: name resolution, reading files.
 const BLOCKING_THREADS: usize = 16;
-/// How long the state file and the journal may each take at the end.
-const WRITE_TIME: Duration = Duration::from_secs(2);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +63,13 @@ pub enum StartError {
     },
 }
 
-/// Runs jackline until it is told to end, by SIGTERM or SIGINT.
+/// Runs jackline until it is told to end, by SIGTERM or SIGINT; `until_input_ends`: by the end of its standard input too.
 ///
 /// Sets the process's umask and takes over its signals; logs to the standard error.
 ///
 /// # Errors
 /// It could not start; the error ends in what to do.
-pub fn run(config: Config) -> Result<Exit, StartError> {
+pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
     logging::start(config.log_level);
     // Whatever is made from here on is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -84,7 +81,7 @@ pub fn run(config: Config) -> Result<Exit, StartError> {
         .build()
         .map_err(kernel("control plane"))?;
     let exit = runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(kernel("signal handlers"))?;
+        let mut signals = Signals::listen(until_input_ends).map_err(kernel("signal handlers"))?;
         let running = start::start(&config)?;
         Ok(running
             .until_told(&mut signals, config.timing.shutdown_time)
@@ -95,16 +92,15 @@ pub fn run(config: Config) -> Result<Exit, StartError> {
     exit
 }
 
-fn kernel(part: &'static str) -> impl Fn(io::Error) -> StartError {
+pub(crate) fn kernel(part: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::Kernel { part, source }
 }
 
 /// All that runs.
 struct Running {
-    driver: JoinHandle<Driver<Shell>>,
+    api: Engine,
+    further: Vec<Arc<Berth>>,
     stop: CancellationToken,
-    plane: Arc<DataPlane>,
-    saver: Arc<Saver>,
     /// Kept until the end: the socket's file and the folder's lock.
     _claims: (Socket, Option<File>),
 }
@@ -114,41 +110,31 @@ impl Running {
     async fn until_told(self, signals: &mut Signals, within: Duration) -> Exit {
         let signal = signals.end().await;
         tracing::info!(target: "jackline", "{signal}: no new sessions; those that are open may end");
-        self.plane.stop_accepting();
-        let plane = Arc::clone(&self.plane);
-        let ended = async {
-            self.plane.finish(within).await;
-            self.stop.cancel();
-            match self.driver.await {
-                Ok(driver) => write(driver, self.saver).await,
-                Err(error) => {
-                    tracing::error!(target: "jackline", %error, "the driver died; what was last remembered stands")
-                }
-            }
-        };
+        let further = self.further.iter().filter_map(|berth| berth.plane());
+        let planes: Vec<Arc<DataPlane>> = std::iter::once(Arc::clone(&self.api.plane))
+            .chain(further)
+            .collect();
+        planes.iter().for_each(|plane| plane.stop_accepting());
         tokio::select! {
-            () = ended => {
+            () = self.end(&planes, within) => {
                 tracing::info!(target: "jackline", "jackline has ended");
                 Exit::Clean
             }
             () = signals.interrupted() => {
                 tracing::info!(target: "jackline", "SIGINT again: ending at once");
-                plane.abort();
+                planes.iter().for_each(|plane| plane.abort());
                 Exit::Interrupted
             }
         }
     }
-}
 
-/// Writes state and journal for the last time.
-async fn write(driver: Driver<Shell>, saver: Arc<Saver>) {
-    driver.effects.persist(driver.policy.records());
-    let now = (driver.clock)();
-    let writing = tokio::task::spawn_blocking(move || {
-        saver.finish(WRITE_TIME);
-        driver.journal.finish(now, WRITE_TIME);
-    });
-    if let Err(error) = writing.await {
-        tracing::error!(target: "jackline", %error, "state and journal could not be written");
+    /// Lets the sessions of all services end at the same time, then their drivers, and writes what each remembers.
+    async fn end(self, planes: &[Arc<DataPlane>], within: Duration) {
+        join_all(planes.iter().map(|plane| plane.finish(within))).await;
+        // Closed before the stop: whoever is being tried just now finds that it is over.
+        let further: Vec<Engine> = self.further.iter().filter_map(|berth| berth.close()).collect();
+        self.stop.cancel();
+        let engines = std::iter::once(self.api).chain(further);
+        join_all(engines.map(Engine::write)).await;
     }
 }

@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use jackline_admin::{Clock as AdminClock, Identity, SessionsView, StateFileView, View};
-use jackline_core::Snapshot;
+use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, StateFileView, View};
+use jackline_core::{Service, Snapshot};
 use jackline_proxy::DataPlane;
 use jackline_trust::Trust;
 
+use crate::berth::Berth;
 use crate::clock::Clock;
 use crate::queue::Queue;
 use crate::state::saver::Saver;
 
 /// What of the agent is shown.
 pub(crate) struct Shown {
+    pub(crate) service: Service,
     pub(crate) identity: Identity,
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
     pub(crate) plane: Arc<DataPlane>,
@@ -24,6 +26,21 @@ pub(crate) struct Shown {
     pub(crate) clock: Clock,
     /// What was odd at start and stays so.
     pub(crate) warnings: Vec<String>,
+    /// The services besides this one.
+    pub(crate) further: Vec<Arc<Berth>>,
+}
+
+impl Shown {
+    /// What is wrong with CA and credentials, each a sentence.
+    pub(crate) fn trust_problems(&self) -> Vec<String> {
+        // The trust knows the keys of the cluster's CA and credentials, and etcd has others.
+        if self.service != Service::Etcd || self.trust.has_ca() {
+            return self.trust.problems();
+        }
+        let mut problems = self.trust.file_problems();
+        problems.push("ETCD'S MEMBERS ARE NOT VERIFIED, and nobody's health is asked: no CA of etcd's is known; set services.etcd.ca-file".to_owned());
+        problems
+    }
 }
 
 impl View for Shown {
@@ -61,7 +78,7 @@ impl View for Shown {
 
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(self.trust.problems());
+        warnings.extend(self.trust_problems());
         let dropped = self.queue.dropped();
         if dropped > 0 {
             warnings.push(format!(
@@ -69,5 +86,9 @@ impl View for Shown {
             ));
         }
         warnings
+    }
+
+    fn services(&self) -> Vec<(Service, Reading)> {
+        self.further.iter().map(|berth| berth.reading()).collect()
     }
 }

@@ -1,4 +1,8 @@
 //! What the other crates are told, made from the configuration. Pure: nothing is opened here.
+//!
+//! [`plan`] puts together what each service is made from.
+
+pub(crate) mod plan;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -6,15 +10,12 @@ use std::path::Path;
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
     Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
-    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, TokenOrigin,
+    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, SupervisorList,
+    TokenOrigin,
 };
-use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
 
-use crate::config::{Config, Distribution, Etcd, MemberUrl, Supervisor};
-
-/// Threads that carry sessions.
-const DATA_THREADS: usize = 2;
+use crate::config::{Config, Distribution, Etcd, MemberUrl, ServerUrl, Supervisor};
 
 /// The sources in the order of their numbers, with their names.
 pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::Config) {
@@ -57,25 +58,42 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         ));
     }
     all.extend(config.import.iter().map(|file| import(file)));
+    (specs(&all), discovery(all))
+}
+
+/// What the core is told of sources.
+fn specs(sources: &[(String, SourceConfig)]) -> Vec<SourceSpec> {
     let spec = |(name, source): &(String, SourceConfig)| SourceSpec {
         name: name.clone(),
         kind: source.kind(),
     };
-    let specs = all.iter().map(spec).collect();
-    (
-        specs,
-        jackline_discovery::Config {
-            sources: all.into_iter().map(|(_, source)| source).collect(),
-        },
-    )
+    sources.iter().map(spec).collect()
+}
+
+/// The sources themselves, in the same order.
+fn discovery(sources: Vec<(String, SourceConfig)>) -> jackline_discovery::Config {
+    jackline_discovery::Config {
+        sources: sources.into_iter().map(|(_, source)| source).collect(),
+    }
+}
+
+/// The configuration has checked it; discovery's own reading is the same but for the port that none is given.
+fn address(url: &ServerUrl) -> Option<RegistrationAddress> {
+    url.to_string().parse().ok()
+}
+
+fn members(urls: &[MemberUrl]) -> Vec<RegistrationAddress> {
+    urls.iter().filter_map(|url| address(&url.0)).collect()
+}
+
+fn name_servers(config: &Config) -> Vec<SocketAddr> {
+    config.dns_servers.iter().map(|server| server.0).collect()
 }
 
 fn registration(config: &Config) -> RegistrationConfig {
-    // The configuration has checked them; discovery's own reading is the same but for the port that none is given.
-    let address = |url: &crate::config::ServerUrl| url.to_string().parse::<RegistrationAddress>().ok();
     RegistrationConfig {
         servers: config.servers.iter().filter_map(address).collect(),
-        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        dns_servers: name_servers(config),
         ..RegistrationConfig::default()
     }
 }
@@ -92,18 +110,18 @@ fn supervisor(supervisor: &Supervisor) -> SupervisorConfig {
         },
         token: inline.or_else(|| supervisor.token_file.clone().map(TokenOrigin::File)),
         port: supervisor.port,
+        list: SupervisorList::Apiservers,
     }
 }
 
 fn etcd(etcd: &Etcd, config: &Config) -> EtcdConfig {
-    let address = |url: &MemberUrl| url.0.to_string().parse::<RegistrationAddress>().ok();
     EtcdConfig {
-        endpoints: etcd.endpoints.iter().filter_map(address).collect(),
+        endpoints: members(&etcd.endpoints),
         ca_file: etcd.ca_file.clone(),
         client_certificate: etcd.client_certificate.clone(),
         client_key: etcd.client_key.clone(),
         prefix: etcd.prefix.clone(),
-        dns_servers: config.dns_servers.iter().map(|server| server.0).collect(),
+        dns_servers: name_servers(config),
         ..EtcdConfig::default()
     }
 }
@@ -146,10 +164,7 @@ pub(crate) fn settings(config: &Config, sources: Vec<SourceSpec>) -> Settings {
 
 /// The node's own addresses, as far as they matter: its address, and those of the configured servers that are ours.
 fn local(config: &Config) -> Vec<IpAddr> {
-    let servers = config
-        .servers
-        .iter()
-        .filter_map(crate::config::ServerUrl::address);
+    let servers = config.servers.iter().filter_map(ServerUrl::address);
     let configured = config
         .endpoints
         .iter()
@@ -179,25 +194,15 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
     }
 }
 
-/// What the data plane is told.
-pub(crate) fn proxy(config: &Config, seed: u64) -> ProxyConfig {
-    ProxyConfig {
-        listen: config.listen.clone(),
-        threads: DATA_THREADS,
-        hold: config.timing.hold,
-        sessions_max: None,
-        allow_loopback: config.allow_loopback_upstreams,
-        seed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
 
-    use jackline_core::SourceKind;
-    use jackline_discovery::SourceConfig;
+    use jackline_core::{Policy, Service, SourceKind, Timestamp};
+    use jackline_discovery::{SourceConfig, SupervisorList};
 
+    use super::plan::{Plan, Siblings};
     use super::{settings, sources, trust};
     use crate::config::{Config, Environment, Flags, load};
 
@@ -269,6 +274,54 @@ mod tests {
         let config = config(&[("JACKLINE_SERVERS", "https://10.0.0.1")]);
         let names: Vec<String> = sources(&config).0.into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, ["registration"]);
+    }
+
+    #[test]
+    fn each_service_has_sources_a_folder_and_a_name_of_its_own() {
+        let config = config(&[
+            ("JACKLINE_SERVERS", "https://10.0.0.1, srv://_k8s._tcp.example"),
+            ("JACKLINE_SUPERVISOR_TOKEN", "hunter2"),
+            ("JACKLINE_SERVICES_ETCD_CA_FILE", "/etcd-ca.crt"),
+            ("JACKLINE_SERVICES_SUPERVISOR_PORT", "9346"),
+            ("JACKLINE_STATE_DIR", "/state"),
+            ("JACKLINE_TIMING_GRACE", "20s"),
+        ]);
+        let nothing = Policy::new(settings(&config, Vec::new()), 1, Timestamp::ZERO).snapshot();
+        let api: Siblings = Arc::new(move || Arc::clone(&nothing));
+        let plans = Plan::further(&config, &api, 7);
+        let told: Vec<(Service, Vec<&str>, &Path)> = plans
+            .iter()
+            .map(|plan| {
+                let names = plan.settings.sources.iter().map(|spec| spec.name.as_str());
+                (plan.service, names.collect(), plan.state_dir.as_path())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    Service::Etcd,
+                    vec!["registration", "members", "supervisor"],
+                    Path::new("/state/services/etcd")
+                ),
+                (
+                    Service::Supervisor,
+                    vec!["registration", "api"],
+                    Path::new("/state/services/supervisor")
+                ),
+            ]
+        );
+        assert_eq!(plans[0].settings.unwitnessed_grace.as_secs(), 20);
+        assert_eq!(plans[0].trust.ca_file.as_deref(), Some(Path::new("/etcd-ca.crt")));
+        let SourceConfig::Supervisor(info) = &plans[0].sources.sources[2] else {
+            panic!("not the supervisors")
+        };
+        assert_eq!((info.port, info.list), (Some(6443), SupervisorList::Members));
+        let SourceConfig::Registration(joined) = &plans[1].sources.sources[0] else {
+            panic!("not the registration address")
+        };
+        let joined: Vec<String> = joined.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(joined, ["10.0.0.1:9346"], "records tell the API's ports");
     }
 
     #[test]

@@ -23,7 +23,7 @@ Examples:
 pub(crate) enum Command {
     /// Run the balancer in the foreground, until SIGTERM.
     #[command(after_help = RUN_EXAMPLES)]
-    Run(RunArgs),
+    Run(RunCommand),
     /// Tell how the running jackline fares: the node, each endpoint, each source, and why.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
@@ -58,7 +58,17 @@ Exit status: 0 after SIGTERM or SIGINT, 130 after a second SIGINT, which ends
 it at once; 64 wrong usage, 78 if the configuration is refused, 1 if something
 else kept it from starting (a port that is taken).";
 
-/// The flags of `jackline run`, and of `config show`, which tells what `run` would make of them.
+/// All that `jackline run` takes.
+#[derive(Args, Debug)]
+pub(crate) struct RunCommand {
+    #[command(flatten)]
+    pub(crate) args: RunArgs,
+    /// End as after SIGTERM when the standard input ends: for a program that runs jackline as its child
+    #[arg(long)]
+    pub(crate) until_input_ends: bool,
+}
+
+/// The flags of `jackline run` that configure, and of `config show`, which tells what `run` would make of them.
 #[derive(Args, Debug, Default)]
 pub(crate) struct RunArgs {
     /// The configuration file [default: /etc/jackline/config.yaml, if it is there]
@@ -257,6 +267,12 @@ pub(crate) struct SimulateArgs {
     /// Tell what happens, line by line; for one seed
     #[arg(long)]
     pub(crate) timeline: bool,
+    /// Play all that can happen to three servers and a node instead, and heal each state
+    #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
+    pub(crate) exhaustive: bool,
+    /// So many moves in a row
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
+    pub(crate) depth: u32,
     /// Threads [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

@@ -2,17 +2,17 @@
 
 use jackline_agent::config::{Environment, load};
 
-use crate::args::RunArgs;
+use crate::args::RunCommand;
 use crate::config::refused;
 use crate::exit::Exit;
 use crate::output::complain;
 
-pub(crate) fn run(args: RunArgs) -> Exit {
-    let config = match load(&args.into(), &Environment::of_process()) {
+pub(crate) fn run(command: RunCommand) -> Exit {
+    let config = match load(&command.args.into(), &Environment::of_process()) {
         Ok(config) => config,
         Err(error) => return refused(&error),
     };
-    match jackline_agent::run(config) {
+    match jackline_agent::run(config, command.until_input_ends) {
         Ok(jackline_agent::Exit::Clean) => Exit::Well,
         Ok(jackline_agent::Exit::Interrupted) => Exit::Interrupted,
         Err(error) => {

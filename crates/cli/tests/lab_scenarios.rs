@@ -75,6 +75,11 @@ fn shared_cause_moves_nothing() {
 }
 
 #[test]
+fn lost_writes_are_noticed() {
+    holds("lost-writes");
+}
+
+#[test]
 fn slander_is_not_believed() {
     holds("slander");
 }
@@ -123,7 +128,7 @@ fn all_down_start_resets_promptly_and_attaches_at_once() {
 fn the_list_names_every_scenario_and_the_default_first() {
     let (code, out, _) = jackline(&["lab", "--list"]);
     assert_eq!(code, Some(0));
-    assert_eq!(out.lines().count(), 15, "{out}");
+    assert_eq!(out.lines().count(), 16, "{out}");
     assert!(out.starts_with("alternating-outage "), "{out}");
 }
 

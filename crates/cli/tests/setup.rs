@@ -44,7 +44,7 @@ fn what_would_change_is_shown_and_nothing_is_changed() {
 
 #[test]
 fn writing_and_undoing_leave_every_byte_owner_and_mode_as_they_were() {
-    let cases: [(&str, Node, &[&str]); 5] = [
+    let cases: [(&str, Node, &[&str]); 6] = [
         ("K3s agent", Node::k3s_agent(), &["--mode", "replace"]),
         ("K3s agent behind", Node::k3s_agent(), &["--mode", "stand-behind"]),
         (
@@ -58,6 +58,7 @@ fn writing_and_undoing_leave_every_byte_owner_and_mode_as_they_were() {
             &[],
         ),
         ("kubeadm worker", Node::kubeadm_worker(), &[]),
+        ("RKE2 agent behind", Node::rke2_agent(), &[]),
     ];
     for (name, node, arguments) in cases {
         let before = node.all();
@@ -254,6 +255,12 @@ fn what_is_in_the_way_is_told_with_the_remedy_and_nothing_is_changed() {
     flow.write(KUBELET, &node::flow_kubeconfig());
     let nobody = Node::k3s_agent();
     nobody.remove("/etc/systemd/system/k3s-agent.service.env");
+    let half = Node::rke2_agent();
+    half.write(
+        OWN,
+        "servers: [\"https://10.0.0.1:6443\"]\nlisten: [\"127.0.0.2:6443\"]\n\
+         services: { supervisor: { listen: [\"127.0.0.3:9345\"] } }\n",
+    );
     let damaged = Node::kubeadm_worker();
     damaged.write("/etc/jackline/setup/ledger.json", "{");
     let cases: [(&str, Node, &[&str]); 14] = [
@@ -264,6 +271,7 @@ fn what_is_in_the_way_is_told_with_the_remedy_and_nothing_is_changed() {
         ("the operator's own file names no servers", silent, &[]),
         ("a kubeconfig in another layout", flow, &[]),
         ("no server is known", nobody, &[]),
+        ("supervisors are carried elsewhere", half, &[]),
         ("a damaged record", damaged, &[]),
         (
             "replace on a server",
@@ -271,7 +279,6 @@ fn what_is_in_the_way_is_told_with_the_remedy_and_nothing_is_changed() {
             &["--mode", "replace"],
         ),
         ("replace on RKE2", Node::rke2_agent(), &["--mode", "replace"]),
-        ("behind on RKE2", Node::rke2_agent(), &[]),
         (
             "behind on kubeadm",
             Node::kubeadm_worker(),

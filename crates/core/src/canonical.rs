@@ -86,6 +86,8 @@ pub struct CanonicalEndpoint {
     unresolved: Option<u8>,
     absence_counts: bool,
     tied_to_node: bool,
+    node_ready: Option<bool>,
+    node_leaving: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,6 +214,8 @@ impl Policy {
             unresolved: absence(membership.unresolved, self.settings.grace),
             absence_counts: self.is_only_imported(endpoint),
             tied_to_node: membership.node.is_some(),
+            node_ready: membership.node_ready,
+            node_leaving: membership.node_leaving,
         }
     }
 

@@ -60,6 +60,12 @@ pub(crate) struct Membership {
     pub(crate) zone: Option<String>,
     /// The Node that it is tied to (M3a).
     pub(crate) node: Option<String>,
+    /// That Node's condition `Ready`, as it was told last; `None`: not told.
+    #[serde(default)]
+    pub(crate) node_ready: Option<bool>,
+    /// That Node is being deleted.
+    #[serde(default)]
+    pub(crate) node_leaving: bool,
     /// The latest question to the Endpoints source whose answer had it (M2).
     pub(crate) listed_at: (RefreshId, u32),
     /// Absence from the Endpoints source.
@@ -248,6 +254,11 @@ impl Endpoint {
         self.judgement.health == Health::Ready && self.serves_api()
     }
 
+    /// H4: it answers well, and is not yet trusted because it flapped.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.judgement.good > 0 && self.judgement.health == Health::Unreachable && self.serves_api()
+    }
+
     pub(crate) fn is_suspected(&self) -> bool {
         self.judgement
             .suspicion
@@ -274,6 +285,8 @@ impl Membership {
             hint: false,
             zone: None,
             node: None,
+            node_ready: None,
+            node_leaving: false,
             listed_at: (RefreshId(0), 0),
             unlisted: None,
             node_gone: None,

@@ -43,29 +43,46 @@ pub(crate) fn health_after(health: Health, evidence: Evidence, enough: bool) -> 
     }
 }
 
+/// What a good answer at this depth says, in words; `None`: at the depth of the API's.
+pub(crate) fn good_words(depth: Option<Depth>) -> &'static str {
+    match depth {
+        Some(Depth::Tcp) => "TCP connect accepted; no deeper test possible",
+        Some(Depth::Tls) => "TLS handshake done; no CA known, so neither identity nor readiness is tested",
+        Some(Depth::Verified) => "TLS verified; health is not asked for want of a client certificate",
+        Some(Depth::Readyz) | None => "readyz: 200",
+        Some(Depth::Health) => "health: 200",
+        Some(Depth::Ping) => "ping: 200",
+    }
+}
+
 /// What a finding says, and in words.
 pub(crate) fn describe(finding: &Finding) -> (Evidence, String) {
-    let depth = match finding.depth {
-        Depth::Tcp => "TCP connect accepted; no deeper test possible",
-        Depth::Tls => "TLS handshake done; no CA known, so neither identity nor readiness is tested",
-        Depth::Readyz => "readyz: 200",
+    let asked = match finding.depth {
+        Depth::Tcp | Depth::Tls | Depth::Verified => "the server",
+        Depth::Readyz => "readyz",
+        Depth::Health => "health",
+        Depth::Ping => "ping",
     };
     match &finding.answer {
-        Answer::Ready => (Evidence::Ready, depth.to_string()),
+        Answer::Ready => (Evidence::Ready, good_words(Some(finding.depth)).to_string()),
+        Answer::Alive if finding.depth == Depth::Verified => (
+            Evidence::Alive,
+            "TLS verified, but it refuses our client certificate, so health cannot be asked".to_string(),
+        ),
         Answer::Alive if finding.authenticated => (
             Evidence::Alive,
-            "readyz refused even with the node's credential (401/403)".to_string(),
+            format!("{asked} refused even with the node's credential (401/403)"),
         ),
         Answer::Alive => (
             Evidence::Alive,
-            "readyz refuses the anonymous (401/403) and no credential is at hand".to_string(),
+            format!("{asked} refuses the anonymous (401/403) and no credential is at hand"),
         ),
         Answer::NotReady { status, failed } if failed.is_empty() => {
-            (Evidence::NotReady, format!("readyz: {status}"))
+            (Evidence::NotReady, format!("{asked}: {status}"))
         }
         Answer::NotReady { status, failed } => (
             Evidence::NotReady,
-            format!("readyz: {status}, failed: {}", failed.join(", ")),
+            format!("{asked}: {status}, failed: {}", failed.join(", ")),
         ),
         Answer::NoApi => (
             Evidence::NotReady,

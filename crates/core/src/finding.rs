@@ -16,8 +16,24 @@ pub enum Depth {
     Tcp,
     /// A TLS handshake succeeded; the chain was not verified for want of a CA.
     Tls,
+    /// A TLS handshake with a verified chain; no more could be asked for want of a credential.
+    Verified,
     /// TLS verified to the cluster's CA, and an answer to `GET /readyz`.
     Readyz,
+    /// TLS verified to etcd's CA, and an answer to `GET /health`.
+    Health,
+    /// TLS verified to the cluster's CA, and an answer to `GET /ping`.
+    Ping,
+}
+
+impl Depth {
+    /// Whether the server's chain was verified.
+    pub const fn is_verified(self) -> bool {
+        match self {
+            Self::Tcp | Self::Tls => false,
+            Self::Verified | Self::Readyz | Self::Health | Self::Ping => true,
+        }
+    }
 }
 
 /// What a probe that succeeded found.
@@ -38,7 +54,7 @@ pub struct Finding {
 /// What a server said of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Answer {
-    /// 200 to `/readyz`; or, where the depth is less than [`Depth::Readyz`], all that depth can show.
+    /// 200 to the question that the depth is named by; or, where none was asked, all that the depth can show.
     Ready,
     /// 401 or 403 even with what credential there is: the HTTP stack lives, readiness is unknown.
     Alive,

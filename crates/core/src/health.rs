@@ -10,8 +10,8 @@ use crate::action::Action;
 use crate::bend::Bend;
 use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
-use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
-use crate::finding::{Answer, Depth, Finding, Phase, ProbeFailure, Untrusted};
+use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
+use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -68,7 +68,7 @@ impl Policy {
         if let Some(connect) = finding.connect {
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
-        if finding.depth == Depth::Readyz {
+        if finding.depth.is_verified() {
             judgement.verified_at = Some(outstanding.started);
             endpoint.membership.hint = false;
         }
@@ -154,7 +154,7 @@ impl Policy {
                 let words = match phase {
                     Phase::Connect => "connect timed out",
                     Phase::Tls => "TLS handshake timed out",
-                    Phase::Http => "answer to /readyz timed out",
+                    Phase::Http => "HTTP answer timed out",
                 };
                 self.take_bad_end(
                     address,
@@ -344,7 +344,8 @@ impl Policy {
             .collect();
         for address in waiting {
             if self.may_rise(address) {
-                let reason = "readyz: 200".to_string();
+                let reason =
+                    good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
                 self.judge(address, Evidence::Ready, true, reason, actions);
             }
         }

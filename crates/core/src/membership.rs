@@ -293,34 +293,55 @@ impl Policy {
         }
     }
 
-    /// M3a: one Node exists, or does not. It speaks only of endpoints that it is, or once was, tied to.
+    /// M3a: one Node exists, or does not. It speaks only of endpoints that it is, or once was, tied to. One that is being
+    /// deleted counts as gone: nobody can take that back, and a finalizer must not keep its endpoint for ever. One that is
+    /// NotReady has a silent kubelet, which says nothing of its apiserver: that is asked at once, and no more.
     pub(crate) fn take_node(&mut self, name: &str, node: Option<&NodeListing>) {
         let (attached, now) = (self.attached_clock.now(), self.now);
         let mut remembered = false;
+        let mut fallen = Vec::new();
         for (address, endpoint) in &mut self.endpoints {
             let membership = &mut endpoint.membership;
-            let has = node.is_some_and(|node| node.control_plane && node.addresses.contains(&address.ip()));
-            if has {
-                if membership.node.as_deref() != Some(name) {
-                    membership.node = Some(name.to_string());
-                    remembered = true;
+            let own = membership.node.as_deref() == Some(name);
+            let holder = node.filter(|node| node.control_plane && node.addresses.contains(&address.ip()));
+            // The Node of the machine that follows at this address speaks for it, not the one that leaves.
+            let holder = holder.filter(|node| own || membership.node.is_none() || !node.leaving);
+            let Some(node) = holder else {
+                if own {
+                    membership.node_ready = None;
+                    membership.node_leaving = false;
+                    membership.node_gone = Absence::told(membership.node_gone, attached);
                 }
-                if let Some(zone) = node.and_then(|node| node.zone.clone()) {
-                    membership.zone = Some(zone);
-                }
-                membership.node_gone = None;
-                if membership.archived.is_some() {
-                    // M3: its Node is back, so the proof of its absence is overtaken.
-                    membership.tell(match membership.listed_by.is_empty() {
-                        true => Told::Proven,
-                        false => Told::Listed,
-                    });
-                    endpoint.probing.next = Some(now);
-                    remembered = true;
-                }
-            } else if membership.node.as_deref() == Some(name) {
-                membership.node_gone = Absence::told(membership.node_gone, attached);
+                continue;
+            };
+            if !own {
+                membership.node = Some(name.to_string());
+                remembered = true;
             }
+            if let Some(zone) = &node.zone {
+                membership.zone = Some(zone.clone());
+            }
+            if node.ready == Some(false) && membership.node_ready != Some(false) {
+                fallen.push(*address);
+            }
+            membership.node_ready = node.ready;
+            membership.node_leaving = node.leaving;
+            membership.node_gone = match node.leaving {
+                true => Absence::told(membership.node_gone, attached),
+                false => None,
+            };
+            if membership.archived.is_some() && !node.leaving {
+                // M3: its Node is back, so the proof of its absence is overtaken.
+                membership.tell(match membership.listed_by.is_empty() {
+                    true => Told::Proven,
+                    false => Told::Listed,
+                });
+                endpoint.probing.next = Some(now);
+                remembered = true;
+            }
+        }
+        for address in fallen {
+            self.suspect(address, Weight::Question);
         }
         match remembered {
             true => self.remember(),

@@ -282,6 +282,10 @@ impl Policy {
     fn cause_to_move(&self, address: SocketAddr, first: Option<SocketAddr>) -> Option<Cause> {
         let endpoint = self.endpoints.get(&address)?;
         let judgement = &endpoint.judgement;
+        if self.settings.service.keeps_sessions() {
+            // D2: a tunnel to this very server is worth nothing elsewhere. What is dead ends by D3 and D4.
+            return None;
+        }
         if self.is_bent(Bend::S5) && judgement.health == Health::NotReady {
             return Some(Cause::NotReady);
         }

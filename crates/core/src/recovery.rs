@@ -75,6 +75,12 @@ impl Policy {
             NodeState::Degraded => self.seek(),
             NodeState::Attached => self.rest_archived(),
         }
+        if state == NodeState::Attached {
+            // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
+            let all: Vec<SocketAddr> = self.endpoints.keys().copied().collect();
+            all.into_iter()
+                .for_each(|address| self.free_silent_sessions(address, actions));
+        }
     }
 
     fn state_reason(&self, state: NodeState) -> String {
@@ -96,7 +102,12 @@ impl Policy {
             NodeState::Isolated if of(Health::Ready) > 0 => {
                 format!("no route to any of {known} endpoints")
             }
-            NodeState::Isolated => format!("none of {known} endpoints answers as an apiserver"),
+            NodeState::Isolated => {
+                format!(
+                    "none of {known} endpoints answers as {}",
+                    self.settings.service.server()
+                )
+            }
         };
         if let Some((fault, _)) = self.node.local_fault {
             reason = format!("{reason}; this machine fails: {}", fault_words(fault));

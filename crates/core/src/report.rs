@@ -106,6 +106,12 @@ pub struct NodeListing {
     pub control_plane: bool,
     /// `topology.kubernetes.io/zone`.
     pub zone: Option<String>,
+    /// Its condition `Ready`: what the cluster thinks of its kubelet. `None`: not told.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// It carries a deletion timestamp, which nobody can take back: it goes as soon as its finalizers let it.
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// Why a refresh gave no answer.

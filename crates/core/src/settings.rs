@@ -25,6 +25,9 @@ pub struct Settings {
     pub port: Option<u16>,
     /// How many nodes the cluster has, roughly; from 1,000 up usual probes are half as frequent and caps wider (H7, R1).
     pub fleet_size: u32,
+    /// What is balanced.
+    #[serde(default)]
+    pub service: Service,
     /// The sources, at most 64. Their index is their [`crate::SourceId`].
     pub sources: Vec<SourceSpec>,
     /// How long absence from Endpoints and Nodes must last (M3). Default 10 min of attached running time.
@@ -63,6 +66,7 @@ impl Default for Settings {
             node_name: None,
             port: None,
             fleet_size: 0,
+            service: Service::Api,
             sources: Vec::new(),
             grace: Duration::from_secs(600),
             unwitnessed_grace: Duration::from_secs(24 * 3600),
@@ -77,6 +81,45 @@ impl Default for Settings {
             settling_time: Duration::from_secs(60),
             damping_max: Duration::from_secs(60),
         }
+    }
+}
+
+/// What is balanced: each service has listeners, endpoints, sources and a policy of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// Kubernetes's API.
+    #[default]
+    Api,
+    /// Etcd, for servers without a member of their own.
+    Etcd,
+    /// K3s's and RKE2's supervisors.
+    Supervisor,
+}
+
+impl Service {
+    /// Its name: in configuration, `status`, metrics, logs and paths alike.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Etcd => "etcd",
+            Self::Supervisor => "supervisor",
+        }
+    }
+
+    /// What answers for it.
+    pub(crate) const fn server(self) -> &'static str {
+        match self {
+            Self::Api => "an apiserver",
+            Self::Etcd => "a member of etcd",
+            Self::Supervisor => "a supervisor",
+        }
+    }
+
+    /// Whether sessions stay with the server that they were opened to for as long as it lives. A supervisor's are
+    /// tunnels to that very server: elsewhere they would be another tunnel, and moving them gains nothing.
+    pub const fn keeps_sessions(self) -> bool {
+        matches!(self, Self::Supervisor)
     }
 }
 
@@ -109,4 +152,7 @@ pub enum SourceKind {
     Supervisor,
     /// Another balancer's state file (P4): adds, never takes away (M6).
     Import,
+    /// What another service of this very jackline knows. It has been through M3 there, so it is a word of the Endpoints
+    /// source here.
+    Service,
 }

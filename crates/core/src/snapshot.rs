@@ -162,12 +162,25 @@ pub struct EndpointView {
     pub last_ready: Option<Timestamp>,
     /// Its zone.
     pub zone: Option<String>,
+    /// The control-plane Node that it is tied to (M3a).
+    pub node: Option<NodeView>,
     /// Its class in S1's order.
     pub class: Class,
     /// How long a connect to it usually takes; hedges go by it (S3).
     pub connect_usual: Duration,
     /// How long its first byte usually takes after a first flight; repeats go by it (S4).
     pub answer_usual: Duration,
+}
+
+/// The Node of an endpoint as others see it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub name: String,
+    /// Its condition `Ready`: what the cluster thinks of its kubelet; `None`: not told in this run.
+    pub ready: Option<bool>,
+    /// It is being deleted.
+    pub leaving: bool,
 }
 
 /// The classes of S1's order, best first.

@@ -78,12 +78,15 @@ impl SourceKind {
 
     /// The cluster itself speaks, not only this machine's configuration (S1).
     pub(crate) fn speaks_for_the_cluster(self) -> bool {
-        matches!(self, Self::Kubernetes | Self::Etcd | Self::Supervisor)
+        matches!(
+            self,
+            Self::Kubernetes | Self::Etcd | Self::Supervisor | Self::Service
+        )
     }
 
     /// Its word is the Endpoints source's: what it lists, and what it leaves out, counts for M3.
     pub(crate) fn tells_endpoints(self) -> bool {
-        matches!(self, Self::Kubernetes | Self::Etcd)
+        matches!(self, Self::Kubernetes | Self::Etcd | Self::Service)
     }
 
     /// Servers of the cluster answer it: only a verified answer may take something away (M6).
@@ -98,6 +101,8 @@ impl SourceKind {
     pub(crate) fn isolated_cap(self) -> Duration {
         match self {
             Self::Kubernetes | Self::Etcd | Self::Registration => Duration::from_secs(2),
+            // Asked within this process: it costs nobody anything.
+            Self::Service => Duration::from_secs(1),
             // A supervisor serves 20 such requests at a time.
             Self::Supervisor => Duration::from_secs(5),
             // These cannot bring a new endpoint that was not there a moment ago.
@@ -116,7 +121,7 @@ impl SourceKind {
     /// How long one refresh may take.
     pub(crate) fn timeout(self, isolated: bool) -> Duration {
         match (self, isolated) {
-            (Self::Static | Self::Import, _) => Duration::from_secs(2),
+            (Self::Static | Self::Import | Self::Service, _) => Duration::from_secs(2),
             (_, true) => Duration::from_secs(4),
             (_, false) => Duration::from_secs(10),
         }

@@ -9,7 +9,7 @@ use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
 use crate::policy::Policy;
-use crate::snapshot::{Administration, Class, EndpointView, Snapshot, SourceView};
+use crate::snapshot::{Administration, Class, EndpointView, NodeView, Snapshot, SourceView};
 
 impl Policy {
     /// The state as others see it.
@@ -55,6 +55,7 @@ impl Policy {
             last_probe: judgement.last_probe,
             last_ready: judgement.last_ready,
             zone: endpoint.membership.zone.clone(),
+            node: node_view(endpoint),
             class: self.class(address, endpoint, standing),
             connect_usual: judgement.connect_usual,
             answer_usual: judgement.answer_usual,
@@ -96,6 +97,15 @@ impl Policy {
             text,
         }));
     }
+}
+
+fn node_view(endpoint: &Endpoint) -> Option<NodeView> {
+    let membership = &endpoint.membership;
+    Some(NodeView {
+        name: membership.node.clone()?,
+        ready: membership.node_ready,
+        leaving: membership.node_leaving,
+    })
 }
 
 fn source_view(source: &crate::source::Source) -> SourceView {

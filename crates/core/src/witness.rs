@@ -30,7 +30,9 @@ impl Policy {
         judgement.silent_since.or(not_ready).or(suspected)
     }
 
-    /// Whether another endpoint has proven since, on a new connection and quickly, that it is ready.
+    /// Whether another endpoint has proven since, on a new connection and quickly, that it is ready. One that is held back for
+    /// its flapping (H4), and so is tested all the time, may say so too: it proves that the silence is not everywhere, and it
+    /// is taken at once when the other goes.
     pub(crate) fn has_witness(&self, address: SocketAddr) -> bool {
         let since = self
             .endpoints
@@ -41,7 +43,7 @@ impl Policy {
         };
         self.endpoints.iter().any(|(&other, endpoint)| {
             other != address
-                && endpoint.is_ready()
+                && (endpoint.is_ready() || endpoint.is_held_back())
                 && !endpoint.is_draining()
                 && endpoint.judgement.proven_at.is_some_and(|proven| proven >= since)
         })

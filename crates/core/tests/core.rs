@@ -16,12 +16,16 @@ mod heartbeat;
 mod membership;
 #[path = "core/moving.rs"]
 mod moving;
+#[path = "core/nodes.rs"]
+mod nodes;
 #[path = "core/property.rs"]
 mod property;
 #[path = "core/recovery.rs"]
 mod recovery;
 #[path = "core/selection.rs"]
 mod selection;
+#[path = "core/services.rs"]
+mod services;
 #[path = "core/simulated.rs"]
 mod simulated;
 #[path = "core/world.rs"]

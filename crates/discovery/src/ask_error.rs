@@ -215,7 +215,7 @@ fn words(message: &str) -> String {
 fn remedy(code: u16) -> &'static str {
     match code {
         401 => "; the credential is missing, expired or of another cluster: renew it",
-        403 => "; the credential lacks the right: grant it or configure another",
+        403 => "; the credential lacks the right: grant it (see `jackline rbac`) or configure another",
         404 => "; is this a server of this kind of cluster?",
         _ => "",
     }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use jackline_core::SourceKind;
+use jackline_core::{Snapshot, SourceKind};
 
 mod registration_address;
 
@@ -31,12 +32,16 @@ pub enum SourceConfig {
     Kubernetes,
     /// Etcd's own keys, asked of its members.
     Etcd(EtcdConfig),
+    /// Etcd's members themselves, asked of them: for the etcd service. The configuration's `prefix` only makes sure of the quorum.
+    Members(EtcdConfig),
     /// Control-plane Nodes (M3a), and the own one.
     Nodes(NodesConfig),
     /// The node's own Lease, the heartbeat witness.
     Heartbeat(HeartbeatConfig),
     /// State files of K3s's and RKE2's own balancer (P4).
     Import(ImportConfig),
+    /// What another service of this very process knows.
+    Service(ServiceConfig),
 }
 
 impl SourceConfig {
@@ -47,10 +52,11 @@ impl SourceConfig {
             Self::Registration(_) => SourceKind::Registration,
             Self::Supervisor(_) => SourceKind::Supervisor,
             Self::Kubernetes => SourceKind::Kubernetes,
-            Self::Etcd(_) => SourceKind::Etcd,
+            Self::Etcd(_) | Self::Members(_) => SourceKind::Etcd,
             Self::Nodes(_) => SourceKind::Nodes,
             Self::Heartbeat(_) => SourceKind::Heartbeat,
             Self::Import(_) => SourceKind::Import,
+            Self::Service(_) => SourceKind::Service,
         }
     }
 }
@@ -100,6 +106,18 @@ pub struct SupervisorConfig {
     pub token: Option<TokenOrigin>,
     /// The supervisor's port; `None`: K3s serves it on each endpoint's own port, RKE2 on 9345.
     pub port: Option<u16>,
+    /// What they are asked for.
+    pub list: SupervisorList,
+}
+
+/// What supervisors are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SupervisorList {
+    /// Apiservers (`/v1-k3s/apiservers`): open to every node.
+    #[default]
+    Apiservers,
+    /// Etcd's members (`/db/info`): open to servers, who hold the server token.
+    Members,
 }
 
 /// The distributions with a supervisor.
@@ -182,6 +200,23 @@ impl Default for EtcdConfig {
 pub struct ImportConfig {
     /// The files, at most 16; never written.
     pub files: Vec<PathBuf>,
+}
+
+/// What another service of this very process knows.
+#[derive(Clone)]
+pub struct ServiceConfig {
+    /// That service's published snapshot.
+    pub snapshot: Arc<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Where the same servers offer this service.
+    pub port: u16,
+}
+
+impl fmt::Debug for ServiceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceConfig")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

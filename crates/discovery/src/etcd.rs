@@ -9,6 +9,7 @@
 //! | `read` | one question to one member |
 //! | `watch` | what stays open behind it |
 //! | `keys` | which keys, and what they say |
+//! | `members` | the members themselves, as endpoints of the etcd service |
 //! | `cluster` | whose answers count |
 //! | `targets` | where members can be reached |
 //! | `grpc`, `messages` | how it is said |
@@ -32,6 +33,7 @@ use crate::source::Question;
 mod cluster;
 mod grpc;
 mod keys;
+mod members;
 mod messages;
 mod read;
 mod targets;
@@ -47,8 +49,18 @@ pub(crate) use watch::Watch;
 /// Once there is an answer that only adds, the others have so long to give a better one.
 const BETTER_WITHIN: Duration = Duration::from_millis(1500);
 
+/// What etcd is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The keys that tell of apiservers.
+    Keys,
+    /// Its own members, as endpoints of the etcd service.
+    Members,
+}
+
 /// The source.
 pub(crate) struct Etcd {
+    subject: Subject,
     endpoints: Vec<RegistrationAddress>,
     dns_servers: Vec<SocketAddr>,
     system: SystemFiles,
@@ -69,7 +81,7 @@ struct Fallback {
 }
 
 impl Etcd {
-    pub(crate) fn new(config: EtcdConfig) -> Self {
+    pub(crate) fn new(config: EtcdConfig, subject: Subject) -> Self {
         let mut endpoints = config.endpoints;
         endpoints.truncate(MEMBERS_MAX);
         let trust = Trust::load(TrustConfig {
@@ -79,6 +91,7 @@ impl Etcd {
             ..TrustConfig::default()
         });
         Self {
+            subject,
             endpoints,
             dns_servers: config.dns_servers,
             system: config.system,
@@ -111,9 +124,14 @@ impl Etcd {
             .collect();
         let attempts = Attempts::new(&addresses, question.deadline, |address, until| {
             let target = &targets[&address];
-            read::ask(target, &self.keys, until)
+            read::ask(target, &self.keys, self.subject, until)
         });
         let (standpoint, watch) = self.choose(attempts, notes).await?;
+        if self.subject == Subject::Members {
+            let report = members::report(standpoint, &self.dns_servers, &self.system, question.deadline);
+            voice.report(report.await);
+            return Ok(None);
+        }
         let mode = if watch.is_some() { Mode::Watch } else { Mode::Poll };
         voice.report(standpoint.report(mode));
         Ok(watch.map(|messages| Watch { messages, standpoint }))
@@ -167,7 +185,10 @@ impl Etcd {
             patience.get_or_insert(Instant::now() + BETTER_WITHIN);
         }
         let Some(fallback) = fallback else {
-            let mut failure = attempts.into_failure("etcd's keys");
+            let mut failure = attempts.into_failure(match self.subject {
+                Subject::Keys => "etcd's keys",
+                Subject::Members => "etcd's members",
+            });
             if !refused.is_empty() {
                 failure.reason = refused.join("; ");
             }
@@ -276,7 +297,7 @@ fn standpoint(
     let watch = match answer.watch {
         Ok(messages) => Some(messages),
         Err(reason) => {
-            if answer.lost.is_none() {
+            if answer.lost.is_none() && !reason.is_empty() {
                 notes.push(format!("no watch: {reason}"));
             }
             None
@@ -284,6 +305,7 @@ fn standpoint(
     };
     let standpoint = Standpoint {
         contents: answer.contents,
+        members: answer.members,
         answered_by: address,
         counts_fully,
         notes,

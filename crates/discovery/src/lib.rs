@@ -10,7 +10,7 @@
 //! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
 //! | `attempt` | hedged attempts over several servers under one deadline |
 //! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
-//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `etcd`, `import` | a source each |
+//! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `etcd`, `import`, `service` | a source each |
 //!
 //! DNS SRV records will be a further file beside these.
 //!
@@ -31,13 +31,14 @@ mod kubernetes;
 mod nodes;
 mod refresh;
 mod registration;
+mod service;
 mod source;
 mod static_list;
 mod supervisor;
 
 pub use config::{
     AddressError, Config, Distribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
-    RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, SystemFiles,
-    TokenOrigin,
+    RegistrationAddress, RegistrationConfig, ServiceConfig, SourceConfig, StaticConfig, SupervisorConfig,
+    SupervisorList, SystemFiles, TokenOrigin,
 };
 pub use discovery::Discovery;

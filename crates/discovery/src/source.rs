@@ -8,13 +8,14 @@ use jackline_trust::Trust;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
-use crate::etcd::{self, Etcd};
+use crate::etcd::{self, Etcd, Subject};
 use crate::heartbeat::Heartbeat;
 use crate::import::Import;
 use crate::kubernetes::{self, Kubernetes};
 use crate::nodes::Nodes;
 use crate::refresh::{Voice, failure};
 use crate::registration::Registration;
+use crate::service::{self, Service};
 use crate::static_list;
 use crate::supervisor::Supervisor;
 
@@ -40,12 +41,14 @@ pub(crate) enum Source {
     Nodes(Nodes),
     Heartbeat(Heartbeat),
     Import(Import),
+    Service(Service),
 }
 
 /// What an answered question left open.
 pub(crate) enum Watch {
     Kubernetes(kubernetes::Watch),
     Etcd(etcd::Watch),
+    Service(service::Watch),
 }
 
 impl Watch {
@@ -54,6 +57,7 @@ impl Watch {
         match self {
             Self::Kubernetes(watch) => watch.follow(voice).await,
             Self::Etcd(watch) => watch.follow(voice).await,
+            Self::Service(watch) => watch.follow(voice).await,
         }
     }
 }
@@ -65,10 +69,12 @@ impl Source {
             SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
             SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
             SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
-            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config)),
+            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, Subject::Keys)),
+            SourceConfig::Members(config) => Self::Etcd(Etcd::new(config, Subject::Members)),
             SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
             SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
+            SourceConfig::Service(config) => Self::Service(Service::new(config)),
         }
     }
 
@@ -97,6 +103,7 @@ impl Source {
             Self::Nodes(nodes) => nodes.ask_all(question, voice).await?,
             Self::Heartbeat(heartbeat) => heartbeat.ask(question, voice).await?,
             Self::Import(import) => import.ask(voice).await?,
+            Self::Service(service) => return Ok(Some(Watch::Service(service.ask(voice)))),
         }
         Ok(None)
     }

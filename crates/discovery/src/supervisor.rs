@@ -1,5 +1,7 @@
 //! The supervisors of K3s and RKE2: what they know of apiservers, asked of etcd-only servers too.
 //!
+//! For the etcd service they are asked for etcd's members instead (`/db/info`), which they tell to servers only.
+//!
 //! A supervisor's word adds, never takes away (M6). `[]`, and the `null` of older versions, say "I know nothing".
 
 use std::net::SocketAddr;
@@ -14,13 +16,14 @@ use tokio::time::Instant;
 use crate::address::socket_address;
 use crate::ask_error::{AskError, foreign_words};
 use crate::attempt::{Answer, Attempts, relay};
-use crate::config::{Distribution, SupervisorConfig, TokenOrigin};
+use crate::config::{Distribution, SupervisorConfig, SupervisorList, TokenOrigin};
 use crate::dial::{Access, sensitive};
 use crate::http::{Connection, Media, Want};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
 mod cacerts;
+mod info;
 mod token;
 
 use cacerts::CaHash;
@@ -70,12 +73,14 @@ impl Supervisor {
     pub(crate) async fn ask(&self, question: &Question, voice: &Voice) -> Result<(), SourceFailure> {
         let (proof, authorization) = self.prepare().await.map_err(failure)?;
         let (proof, authorization) = (&proof, &authorization);
+        let what = match self.config.list {
+            SupervisorList::Apiservers => "the supervisors' list",
+            SupervisorList::Members => "the supervisors' list of etcd's members",
+        };
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
             self.ask_one(self.door(target), proof, authorization.clone(), until)
         });
-        relay(attempts, question.breadth, voice, "the supervisors' list")
-            .await
-            .map(drop)
+        relay(attempts, question.breadth, voice, what).await.map(drop)
     }
 
     /// Where the supervisor of the server at `target` listens.
@@ -104,7 +109,10 @@ impl Supervisor {
             let tls = self.trust.tls(true).map_err(|error| error.to_string())?;
             return Ok((Proof::Authority(tls), None));
         };
-        let authorization = Some(sensitive(&token.authorization())?);
+        let authorization = Some(sensitive(&match self.config.list {
+            SupervisorList::Apiservers => token.authorization(),
+            SupervisorList::Members => token.authorization_of_server(),
+        })?);
         if self.trust.has_ca() {
             let tls = self.trust.tls(false).map_err(|error| error.to_string())?;
             return Ok((Proof::Authority(tls), authorization));
@@ -153,9 +161,10 @@ impl Supervisor {
             name: self.trust.tls_name(),
             authorization,
         };
-        let path = match self.config.distribution {
-            Distribution::K3s => "/v1-k3s/apiservers",
-            Distribution::Rke2 => "/v1-rke2/apiservers",
+        let path = match (self.config.list, self.config.distribution) {
+            (SupervisorList::Apiservers, Distribution::K3s) => "/v1-k3s/apiservers",
+            (SupervisorList::Apiservers, Distribution::Rke2) => "/v1-rke2/apiservers",
+            (SupervisorList::Members, _) => "/db/info",
         };
         let want = Want {
             path,
@@ -163,7 +172,10 @@ impl Supervisor {
             body_max: BODY_MAX,
         };
         let body = Connection::new(address, &access).get(want, until).await?;
-        read_list(&body)
+        match self.config.list {
+            SupervisorList::Apiservers => read_list(&body),
+            SupervisorList::Members => info::read_members(&body),
+        }
     }
 
     /// The configuration that verifies servers by the CA which `hash` vouches for; learnt from this server if need be.
@@ -211,13 +223,20 @@ fn read_list(body: &[u8]) -> Result<Known, AskError> {
             foreign_words(&error.to_string())
         ))
     })?;
-    let list = list.unwrap_or_default();
-    let mut endpoints: Vec<SocketAddr> = list.iter().filter_map(|entry| socket_address(entry)).collect();
-    let odd = list.len() - endpoints.len();
-    if let (true, Some(first)) = (endpoints.is_empty(), list.first()) {
+    known(&list.unwrap_or_default())
+}
+
+/// Those of `entries` that are `ip:port`; one at least must be one, if there are any.
+fn known(entries: &[impl AsRef<str>]) -> Result<Known, AskError> {
+    let mut endpoints: Vec<SocketAddr> = entries
+        .iter()
+        .filter_map(|entry| socket_address(entry.as_ref()))
+        .collect();
+    let odd = entries.len() - endpoints.len();
+    if let (true, Some(first)) = (endpoints.is_empty(), entries.first()) {
         return Err(AskError::Nonsense(format!(
             "{:?} is no ip:port",
-            foreign_words(first)
+            foreign_words(first.as_ref())
         )));
     }
     endpoints.sort_unstable();

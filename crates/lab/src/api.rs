@@ -7,7 +7,7 @@ mod echo;
 mod health;
 pub(crate) mod query;
 pub(crate) mod resources;
-mod rights;
+pub(crate) mod rights;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::api::auth::{Caller, authenticate};
 use crate::api::query::Query;
 use crate::api::resources::Target;
 use crate::server::process::Process;
-use crate::supervisor;
+use crate::{pods, supervisor};
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -62,9 +62,10 @@ pub(crate) async fn answer(
         _ if user.is_anonymous() => rights::forbidden(&user, &path),
         "/lab/echo" => echo::echo(process, &query, request).await,
         "/lab/watch" => echo::events(process),
-        _ => match catalog::answer(&path) {
-            Some(answer) => answer,
-            None => match Target::of(&path) {
+        _ => match (catalog::answer(&path), pods::Asked::of(&path)) {
+            (Some(answer), _) => answer,
+            (None, Some(asked)) => pods::answer(process, &user, &asked, &query, request),
+            (None, None) => match Target::of(&path) {
                 Some(target) => resources::answer(process, &user, &target, &query, request).await,
                 None => failure(
                     StatusCode::NOT_FOUND,

@@ -5,6 +5,7 @@
 //! HTTP itself makes and every client library follows: a request on a kept connection that was closed before the
 //! request reached any server is sent once more on a new one (RFC 9112 §9.3.1, RFC 9113 §8.7), and counted.
 
+mod identity;
 pub(crate) mod judge;
 pub(crate) mod ledger;
 mod transport;
@@ -12,21 +13,17 @@ mod watch;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::locked::lock;
+use crate::ControlPlane;
 use crate::place::Place;
-use crate::{Authority, ControlPlane, Credentials};
+pub(crate) use identity::Identity;
 use ledger::Ledger;
 use transport::{Failure, Transport};
 
@@ -50,10 +47,18 @@ pub(crate) enum Kind {
     Fresh,
     /// A watch that is opened again whenever it ends (kube-proxy).
     Watch,
+    /// HTTP/2, once a second: the node's Lease is renewed (a kubelet's every 10 s, compressed).
+    Kubelet,
 }
 
 impl Kind {
+    /// The usual clients of a node.
     pub(crate) const ALL: [Self; 4] = [Self::Http2, Self::Http1, Self::Fresh, Self::Watch];
+
+    /// Whether all requests share one HTTP/2 connection.
+    fn shares(self) -> bool {
+        matches!(self, Self::Http2 | Self::Kubelet)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -63,84 +68,8 @@ impl fmt::Display for Kind {
             Self::Http1 => "HTTP/1.1",
             Self::Fresh => "new connections",
             Self::Watch => "a watch",
+            Self::Kubelet => "a kubelet's Lease",
         })
-    }
-}
-
-/// Whom a client trusts and who it is. Its CA can be exchanged while it runs.
-pub(crate) struct Identity {
-    certificate: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    token: Option<String>,
-    roots: Mutex<Arc<RootCertStore>>,
-}
-
-impl Identity {
-    /// The kubelet's certificate, and a ServiceAccount's token for the kinds that use one.
-    ///
-    /// # Errors
-    /// When a file of the credentials cannot be read.
-    pub(crate) fn read(credentials: &Credentials) -> anyhow::Result<Self> {
-        let certificate = CertificateDer::pem_file_iter(&credentials.kubelet_certificate)
-            .and_then(Iterator::collect)
-            .context("reading a client certificate")?;
-        let key = PrivateKeyDer::from_pem_file(&credentials.kubelet_key).context("reading a client key")?;
-        let token = std::fs::read_to_string(&credentials.bearer_token).context("reading a token")?;
-        let mut roots = RootCertStore::empty();
-        for root in CertificateDer::pem_file_iter(&credentials.ca_file).context("reading the CA")? {
-            roots.add(root.context("reading the CA")?)?;
-        }
-        Ok(Self {
-            certificate,
-            key,
-            token: Some(token.trim().to_owned()),
-            roots: Mutex::new(Arc::new(roots)),
-        })
-    }
-
-    /// From now on new connections trust these authorities.
-    ///
-    /// # Errors
-    /// When one of them has no usable certificate.
-    pub(crate) fn trust(&self, authorities: &[&Authority]) -> anyhow::Result<()> {
-        let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).context("reading a CA")?)?;
-        }
-        *lock(&self.roots) = Arc::new(roots);
-        Ok(())
-    }
-
-    /// HTTP/2 and new connections present the certificate; the others their token.
-    ///
-    /// # Errors
-    /// When certificate and key do not go together.
-    pub(crate) fn tls(&self, kind: Kind) -> anyhow::Result<ClientConfig> {
-        let roots = Arc::clone(&lock(&self.roots));
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
-        let mut config = match kind {
-            Kind::Http2 | Kind::Fresh => {
-                builder.with_client_auth_cert(self.certificate.clone(), self.key.clone_key())?
-            }
-            Kind::Http1 | Kind::Watch => builder.with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![if kind == Kind::Http2 {
-            b"h2".to_vec()
-        } else {
-            b"http/1.1".to_vec()
-        }];
-        // A resumed session would spare a client the very handshake that a half-dead server fails.
-        config.resumption = rustls::client::Resumption::disabled();
-        Ok(config)
-    }
-
-    fn authorization(&self, kind: Kind) -> Option<String> {
-        match kind {
-            Kind::Http2 | Kind::Fresh => None,
-            Kind::Http1 | Kind::Watch => self.token.as_ref().map(|token| format!("Bearer {token}")),
-        }
     }
 }
 
@@ -148,6 +77,8 @@ impl Identity {
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) node: usize,
+    /// The node's name.
+    pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) listener: SocketAddr,
     pub(crate) place: Place,
@@ -203,7 +134,11 @@ impl Client {
 async fn run(setting: &Setting, stop: &CancellationToken, finish: &CancellationToken) {
     let transport = Arc::new(Transport::new(setting.clone()));
     let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX as usize));
-    let mut ticks = interval(Duration::from_secs(1) / setting.rate.clamp(1, 1000));
+    let rate = match setting.kind {
+        Kind::Kubelet => 1,
+        _ => setting.rate.clamp(1, 1000),
+    };
+    let mut ticks = interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while finish.run_until_cancelled(ticks.tick()).await.is_some() {
         let Ok(permit) = Arc::clone(&under_way).try_acquire_owned() else {
@@ -276,6 +211,7 @@ mod tests {
         let ledger = Arc::new(Ledger::default());
         let setting = Setting {
             node: 0,
+            name: "node-1".into(),
             kind,
             listener: server.address(),
             place: Place::Here,

@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::pki::{Authority, Issued};
-use crate::plane::{Cluster, PlaneError, hexadecimal};
+use crate::plane::{PlaneError, hexadecimal};
 
 /// Where the files of one node are. All are the owner's only (0600), in a folder that goes with the control plane.
 #[derive(Clone, Debug)]
@@ -29,6 +28,9 @@ pub struct Credentials {
     pub kubelet_kubeconfig: PathBuf,
     /// A kubeconfig with kube-proxy's certificate: may list and watch EndpointSlices and Nodes.
     pub kube_proxy_kubeconfig: PathBuf,
+    /// A kubeconfig with the certificate of K3s's own controllers (`system:k3s-controller`): may list and watch Endpoints,
+    /// and get Nodes.
+    pub k3s_controller_kubeconfig: PathBuf,
     /// The node token for the supervisor: `K10<hash>::node:<password>`.
     pub node_token: PathBuf,
     /// A ServiceAccount's bearer token that may get, list and watch EndpointSlices, Endpoints and Nodes.
@@ -40,11 +42,16 @@ pub(crate) struct Folder {
     directory: TempDir,
     authority: Authority,
     node_token: String,
-    bearer_token: String,
+    admin_token: String,
 }
 
 impl Folder {
-    pub(crate) fn create(authority: &Authority, cluster: &Arc<Cluster>) -> Result<Self, PlaneError> {
+    /// With the password of every node for the supervisor, and the token of an administrator.
+    pub(crate) fn create(
+        authority: &Authority,
+        node_password: &str,
+        admin_token: &str,
+    ) -> Result<Self, PlaneError> {
         let builder = tempfile::Builder::new().prefix("jackline-lab-").tempdir();
         let directory = builder.map_err(|source| PlaneError::File {
             path: std::env::temp_dir(),
@@ -54,8 +61,8 @@ impl Folder {
         Ok(Self {
             directory,
             authority: authority.clone(),
-            node_token: format!("K10{hash}::node:{}", cluster.node_password),
-            bearer_token: cluster.bearer_token.clone(),
+            node_token: format!("K10{hash}::node:{node_password}"),
+            admin_token: admin_token.to_owned(),
         })
     }
 
@@ -63,7 +70,12 @@ impl Folder {
         self.directory.path()
     }
 
-    pub(crate) fn node(&self, name: &str, server: &str) -> Result<Credentials, PlaneError> {
+    pub(crate) fn node(
+        &self,
+        name: &str,
+        server: &str,
+        bearer_token: &str,
+    ) -> Result<Credentials, PlaneError> {
         let directory = self.path().join(name);
         let at = |file: &str| directory.join(file);
         let files = Credentials {
@@ -74,6 +86,7 @@ impl Folder {
             kube_proxy_key: at("client-kube-proxy.key"),
             kubelet_kubeconfig: at("kubelet.kubeconfig"),
             kube_proxy_kubeconfig: at("kubeproxy.kubeconfig"),
+            k3s_controller_kubeconfig: at("k3scontroller.kubeconfig"),
             node_token: at("node-token"),
             bearer_token: at("bearer-token"),
             directory,
@@ -87,27 +100,46 @@ impl Folder {
             write_pair(&files.kubelet_certificate, &files.kubelet_key, &kubelet)?;
             let kube_proxy = self.authority.client("system:kube-proxy", &[])?;
             write_pair(&files.kube_proxy_certificate, &files.kube_proxy_key, &kube_proxy)?;
+            let controller = self.authority.client("system:k3s-controller", &[])?;
+            write_pair(
+                &at_controller(&files, "crt"),
+                &at_controller(&files, "key"),
+                &controller,
+            )?;
             write(&files.node_token, &format!("{}\n", self.node_token))?;
-            write(&files.bearer_token, &self.bearer_token)?;
+            write(&files.bearer_token, bearer_token)?;
         }
-        let kubelet = kubeconfig(
-            server,
-            &files.ca_file,
+        let kubeconfig = |path: &Path, certificate: &Path, key: &Path| {
+            write(
+                path,
+                &kubeconfig(server, &files.ca_file, &pair(certificate, key), ""),
+            )
+        };
+        kubeconfig(
+            &files.kubelet_kubeconfig,
             &files.kubelet_certificate,
             &files.kubelet_key,
-        );
-        write(&files.kubelet_kubeconfig, &kubelet)?;
-        let kube_proxy = kubeconfig(
-            server,
-            &files.ca_file,
+        )?;
+        kubeconfig(
+            &files.kube_proxy_kubeconfig,
             &files.kube_proxy_certificate,
             &files.kube_proxy_key,
-        );
-        write(&files.kube_proxy_kubeconfig, &kube_proxy)?;
+        )?;
+        kubeconfig(
+            &files.k3s_controller_kubeconfig,
+            &at_controller(&files, "crt"),
+            &at_controller(&files, "key"),
+        )?;
         Ok(files)
     }
 
-    pub(crate) fn admin(&self, server: &str) -> Result<PathBuf, PlaneError> {
+    /// Replaces a node's ServiceAccount token.
+    pub(crate) fn write_bearer_token(&self, node: &str, token: &str) -> Result<(), PlaneError> {
+        write(&self.path().join(node).join("bearer-token"), token)
+    }
+
+    /// `by_token`: with a bearer token instead of a client certificate.
+    pub(crate) fn admin(&self, server: &str, by_token: bool) -> Result<PathBuf, PlaneError> {
         let directory = self.path().join("admin");
         let at = |file: &str| directory.join(file);
         if !directory.exists() {
@@ -119,14 +151,20 @@ impl Folder {
             )?;
         }
         write(&at("server-ca.crt"), self.authority.pem())?;
-        let text = kubeconfig(
-            server,
-            &at("server-ca.crt"),
-            &at("client-admin.crt"),
-            &at("client-admin.key"),
-        );
-        write(&at("admin.kubeconfig"), &text)?;
-        Ok(at("admin.kubeconfig"))
+        let (file, user) = match by_token {
+            true => (
+                at("admin-token.kubeconfig"),
+                format!("token: {}", self.admin_token),
+            ),
+            false => (
+                at("admin.kubeconfig"),
+                pair(&at("client-admin.crt"), &at("client-admin.key")),
+            ),
+        };
+        // A node's listener has an address that no certificate names.
+        let name = "    tls-server-name: kubernetes\n";
+        write(&file, &kubeconfig(server, &at("server-ca.crt"), &user, name))?;
+        Ok(file)
     }
 
     pub(crate) fn write_ca(&self, node: &str, authorities: &[&Authority]) -> Result<(), PlaneError> {
@@ -159,20 +197,31 @@ fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
     Ok(())
 }
 
-/// As K3s writes it: with references to files.
-fn kubeconfig(server: &str, ca: &Path, certificate: &Path, key: &Path) -> String {
+fn at_controller(files: &Credentials, end: &str) -> PathBuf {
+    files.directory.join(format!("client-k3s-controller.{end}"))
+}
+
+/// The user of a kubeconfig, as K3s writes it: with references to files.
+fn pair(certificate: &Path, key: &Path) -> String {
+    format!(
+        "client-certificate: {}\n    client-key: {}",
+        certificate.display(),
+        key.display()
+    )
+}
+
+/// `more`: further lines on the cluster.
+fn kubeconfig(server: &str, ca: &Path, user: &str, more: &str) -> String {
     format!(
         "apiVersion: v1\n\
          kind: Config\n\
          clusters:\n\
-         - name: local\n  cluster:\n    server: {server}\n    certificate-authority: {}\n\
+         - name: local\n  cluster:\n    server: {server}\n    certificate-authority: {}\n{more}\
          users:\n\
-         - name: user\n  user:\n    client-certificate: {}\n    client-key: {}\n\
+         - name: user\n  user:\n    {user}\n\
          contexts:\n\
          - name: Default\n  context:\n    cluster: local\n    namespace: default\n    user: user\n\
          current-context: Default\n",
         ca.display(),
-        certificate.display(),
-        key.display(),
     )
 }

@@ -6,13 +6,15 @@
 //!
 //! The nodes are real processes and live on their hosts. The servers are the lab's stand-ins as ever, tasks of one process
 //! with one store; only their sockets are made on the hosts (`place`). So etcd is a stand-in too: nothing of it goes over
-//! these links, and a server that is to lose it with its link is told so.
+//! these links, and a server that is to lose it with its link is told so. Plays of `real` alone have real kube-apiservers on
+//! a real etcd, where the machine has these programs.
 
 mod announce;
 mod faults;
 mod host;
 mod nest;
 mod plays;
+mod real;
 mod relay;
 mod tool;
 mod tun;
@@ -59,12 +61,13 @@ pub fn run(options: LabOptions) -> anyhow::Result<Vec<Outcome>> {
     )
 }
 
-/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run.
+/// What the names of a command line stand for: none and `all` for every fault, `short` for the two of a quick run and those on
+/// real apiservers.
 #[must_use]
 pub fn chosen(names: &[String]) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     match names {
-        [name] if name == "short" => owned(&plays::SHORT),
+        [name] if name == "short" => [owned(&plays::SHORT), owned(&plays::NEED_APISERVERS)].concat(),
         [] => owned(&plays::names_of_all()),
         [name] if name == "all" => owned(&plays::names_of_all()),
         names => names.to_vec(),
@@ -74,11 +77,13 @@ pub fn chosen(names: &[String]) -> Vec<String> {
 /// The faults that cannot be played here, and why.
 #[must_use]
 pub fn lacking() -> Vec<(&'static str, Lack)> {
-    let needs_cable = plays::NEED_LONG_CABLE.iter();
-    match Nest::long_cable() {
-        Ok(()) => Vec::new(),
-        Err(lack) => needs_cable.map(|&name| (name, lack.clone())).collect(),
-    }
+    let cable = (Nest::long_cable().err(), &plays::NEED_LONG_CABLE[..]);
+    let apiservers = (real::lack(), &plays::NEED_APISERVERS[..]);
+    let lacking = [cable, apiservers].into_iter().flat_map(|(lack, names)| {
+        let lack = lack.into_iter();
+        lack.flat_map(move |lack| names.iter().map(move |&name| (name, lack.clone())))
+    });
+    lacking.collect()
 }
 
 /// The names of all faults between hosts and what happens in each, in the order of the run.

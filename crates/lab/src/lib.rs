@@ -9,9 +9,12 @@
 //! - **etcd** is one store in memory that never fails: no quorum, no elections, no snapshots; stopping an etcd member
 //!   takes nothing from the others. Only a frozen or cut off server loses sight of it.
 //! - **Controllers and kubelets** do not exist: a Node is what was written of it and never turns NotReady (heartbeats are
-//!   recorded, see [`ControlPlane::heartbeat`]); Pods, Services and ConfigMaps are there to be asked for, and empty.
-//! - **The API** speaks JSON only: no protobuf, no Tables, no compression, no pages. Selectors are by equality and by
-//!   name; a patch is a merge patch; what is written is not validated; a list is always the newest.
+//!   recorded, see [`ControlPlane::heartbeat`]); Services and ConfigMaps are there to be asked for, and empty. A Pod that is
+//!   created runs at once, on no machine: its log has a line every 250 ms, `exec` knows `cat`, `echo` and `exit` and runs
+//!   nothing, every port of it gives back what it is sent. kubectl is answered over SPDY/3.1 alone, as by servers before
+//!   Kubernetes 1.30 (it tries WebSockets first, is refused, and falls back); there are no terminals.
+//! - **The API** speaks JSON only: no protobuf, no Tables, no compression, no pages. There is no OpenAPI (`kubectl apply` needs
+//!   `--validate=false`) and no server-side apply. Selectors are by equality and by name; a patch is a merge patch; what is written is not validated; a list is always the newest.
 //! - **Rights** are the few of RBAC that matter to a node, and fixed. There is no flow control but the supervisor's.
 //! - **The supervisor** is on the API's port, for RKE2's paths too, and knows `/cacerts`, `/ping`, `apiservers` and
 //!   `readyz`; it hands out no certificates and has no tunnels. Nothing sends a server's own join traffic.
@@ -36,10 +39,12 @@ mod pki;
 mod place;
 mod plan;
 mod plane;
+mod pods;
 mod runner;
 mod scenario;
 mod scenarios;
 mod server;
+mod spdy;
 mod store;
 mod supervisor;
 mod timeline;

@@ -19,7 +19,7 @@ use crate::clients::{Client, Identity, Kind, Setting};
 use crate::naive::NaiveBalancer;
 use crate::options::Balancer;
 use crate::timeline::Timeline;
-use process::Process;
+pub(crate) use process::{Process, log_tail};
 
 pub(crate) use config::{Access, GRACE, NodeConfig};
 use observer::Observer;
@@ -224,6 +224,6 @@ impl Node {
 
     /// The last lines that it wrote.
     pub(crate) fn log_tail(&self) -> String {
-        process::log_tail(&self.log_file())
+        log_tail(&self.log_file())
     }
 }

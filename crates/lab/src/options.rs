@@ -14,7 +14,7 @@ pub struct LabOptions {
     pub list: bool,
     /// Leave the (single) scenario's cluster up at its end, tell how to reach it, and wait for Ctrl-C.
     pub keep: bool,
-    /// The program that the nodes run as `PROGRAM run --config FILE`; `None`: the one that runs the lab.
+    /// The program that the nodes run as `PROGRAM run --config FILE --until-input-ends`; `None`: the one that runs the lab.
     pub program: Option<PathBuf>,
     /// Requests a second of each client that sends requests. 1 to 1,000.
     pub rate: u32,

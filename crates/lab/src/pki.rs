@@ -198,6 +198,12 @@ impl ClientCertVerifier for AnyClient {
     }
 }
 
+/// A key for ServiceAccounts' tokens, PEM: the private one, which signs, and the public one.
+pub(crate) fn token_key() -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    Ok((key.serialize_pem(), key.public_key_pem()))
+}
+
 /// Whether a client certificate was issued by one of these authorities and is valid now.
 pub(crate) fn is_client_of(authorities: &[Authority], chain: &[CertificateDer<'_>]) -> bool {
     let mut roots = RootCertStore::empty();

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) use cluster::{Cluster, hexadecimal};
 
 use crate::credentials::{Credentials, Folder};
+use crate::locked::lock;
 use crate::objects::{Key, Resource, namespace, node, node_lease};
 use crate::pki::Authority;
 use crate::place::Place;
@@ -141,7 +142,7 @@ impl ControlPlane {
         for server in &servers {
             server.introduce(&servers);
         }
-        let folder = Folder::create(&authority, &cluster)?;
+        let folder = Folder::create(&authority, &cluster.node_password, &cluster.admin_token)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 servers,
@@ -226,15 +227,33 @@ impl ControlPlane {
         if store.object(&Key::node_lease(name)).is_none() {
             let _ = store.put(&Key::node_lease(name), node_lease(name));
         }
-        self.inner.folder.node(name, server)
+        let token = lock(&self.inner.cluster.bearer_token).clone();
+        self.inner.folder.node(name, server, &token)
     }
 
-    /// A kubeconfig with all rights, written on each call.
+    /// Gives the ServiceAccount another token, in this node's file too; the old one is refused from now on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn renew_bearer_token(&self, node: &str) -> Result<(), PlaneError> {
+        let fresh = self.inner.cluster.renew_bearer_token();
+        self.inner.folder.write_bearer_token(node, &fresh)
+    }
+
+    /// A kubeconfig with all rights, by a client certificate; written on each call.
     ///
     /// # Errors
     /// When certificates or files cannot be made.
     pub fn admin_kubeconfig(&self, server: &str) -> Result<PathBuf, PlaneError> {
-        self.inner.folder.admin(server)
+        self.inner.folder.admin(server, false)
+    }
+
+    /// The same by a bearer token.
+    ///
+    /// # Errors
+    /// When certificates or files cannot be made.
+    pub fn admin_token_kubeconfig(&self, server: &str) -> Result<PathBuf, PlaneError> {
+        self.inner.folder.admin(server, true)
     }
 
     /// The folder of all files; it goes with the control plane.

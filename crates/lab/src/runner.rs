@@ -1,6 +1,7 @@
 //! Plays scenarios: which, how many at a time, and what is written about them.
 
 use std::io::Write as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,31 @@ const RATE_MAX: u32 = 1_000;
 /// How often the line under the timeline is renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
-/// The scenarios that can be played.
-pub(crate) type Catalogue = &'static [&'static Scenario];
+/// What can be played, in the order of the run.
+pub(crate) type Catalogue = &'static [&'static dyn Playable];
+
+/// The future of a performance.
+pub(crate) type Performing = Pin<Box<dyn Future<Output = anyhow::Result<Outcome>> + Send>>;
+
+/// Something that can be played and comes to a verdict, whatever it is played on.
+pub(crate) trait Playable: Sync {
+    /// As on the command line and in the verdict.
+    fn name(&self) -> &'static str;
+
+    /// What happens and what must hold, in a sentence or two.
+    fn story(&self) -> &'static str;
+
+    /// Plays it. An error means that the lab itself failed; what a node does wrong is a check that did not hold.
+    fn perform(&'static self, setting: Setting) -> Performing;
+}
+
+/// What a performance is given.
+pub(crate) struct Setting {
+    pub(crate) options: Arc<LabOptions>,
+    pub(crate) engine: Engine,
+    pub(crate) timeline: Timeline,
+    screen: Arc<Screen>,
+}
 
 /// Plays what the options ask for and writes about it as [`Output`] says. Blocks until all is over, or Ctrl-C.
 ///
@@ -86,7 +110,7 @@ pub fn catalogue() -> Vec<(&'static str, &'static str)> {
 pub(crate) fn catalogue_of(known: Catalogue) -> Vec<(&'static str, &'static str)> {
     known
         .iter()
-        .map(|scenario| (scenario.name, scenario.story))
+        .map(|scenario| (scenario.name(), scenario.story()))
         .collect()
 }
 
@@ -110,7 +134,7 @@ fn list(known: Catalogue, output: Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn choose(known: Catalogue, names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+fn choose(known: Catalogue, names: &[String]) -> anyhow::Result<Vec<&'static dyn Playable>> {
     if names.is_empty() {
         return Ok(known.iter().take(1).copied().collect());
     }
@@ -120,11 +144,11 @@ fn choose(known: Catalogue, names: &[String]) -> anyhow::Result<Vec<&'static Sce
     let all = || {
         known
             .iter()
-            .map(|scenario| scenario.name)
+            .map(|scenario| scenario.name())
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let named = |name: &String| known.iter().copied().find(|scenario| scenario.name == name);
+    let named = |name: &String| known.iter().copied().find(|scenario| scenario.name() == name);
     names
         .iter()
         .map(|name| named(name).with_context(|| format!("there is no scenario {name}; there are: {}", all())))
@@ -132,7 +156,7 @@ fn choose(known: Catalogue, names: &[String]) -> anyhow::Result<Vec<&'static Sce
 }
 
 async fn play_all(
-    chosen: Vec<&'static Scenario>,
+    chosen: Vec<&'static dyn Playable>,
     options: LabOptions,
     engine: Engine,
 ) -> anyhow::Result<Vec<Outcome>> {
@@ -142,9 +166,13 @@ async fn play_all(
     let mut outcomes = Vec::new();
     let mut playing = futures_util::stream::iter(chosen)
         .map(|scenario| {
-            let timeline = Timeline::new(scenario.name, Arc::clone(&screen));
-            let (options, engine, screen) = (Arc::clone(&options), engine.clone(), Arc::clone(&screen));
-            AbortOnDropHandle::new(tokio::spawn(play(scenario, options, engine, timeline, screen)))
+            let setting = Setting {
+                options: Arc::clone(&options),
+                engine: engine.clone(),
+                timeline: Timeline::new(scenario.name(), Arc::clone(&screen)),
+                screen: Arc::clone(&screen),
+            };
+            AbortOnDropHandle::new(tokio::spawn(scenario.perform(setting)))
         })
         .buffered(parallel);
     while let Some(outcome) = playing.next().await {
@@ -164,7 +192,7 @@ async fn play_all(
 }
 
 /// Ctrl-C, or a SIGTERM: either way the nodes are ended before the lab is.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let Ok(mut term) = signal(SignalKind::terminate()) else {
         let _ = tokio::signal::ctrl_c().await;
         return;
@@ -175,13 +203,27 @@ async fn told_to_stop() {
     }
 }
 
-async fn play(
-    scenario: &'static Scenario,
-    options: Arc<LabOptions>,
-    engine: Engine,
-    timeline: Timeline,
-    screen: Arc<Screen>,
-) -> anyhow::Result<Outcome> {
+impl Playable for Scenario {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn story(&self) -> &'static str {
+        self.story
+    }
+
+    fn perform(&'static self, setting: Setting) -> Performing {
+        Box::pin(play(self, setting))
+    }
+}
+
+async fn play(scenario: &'static Scenario, setting: Setting) -> anyhow::Result<Outcome> {
+    let Setting {
+        options,
+        engine,
+        timeline,
+        screen,
+    } = setting;
     timeline.say(scenario.story);
     let mut stage =
         Stage::set(scenario, &options, &engine, timeline.clone()).context("setting up the lab")?;

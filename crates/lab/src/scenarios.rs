@@ -9,6 +9,7 @@ mod empty_list;
 mod fail_back;
 mod foreign_server;
 mod frozen;
+mod lost_writes;
 mod new_ca;
 mod overloaded;
 mod registration_single;
@@ -16,16 +17,17 @@ mod rolling_upgrade;
 mod shared_cause;
 mod slander;
 
-use crate::scenario::Scenario;
+use crate::runner::Playable;
 
 /// In the order of the run. The first is the default.
-pub(crate) static ALL: [&Scenario; 15] = [
+pub(crate) static ALL: [&dyn Playable; 16] = [
     &alternating_outage::SCENARIO,
     &rolling_upgrade::SCENARIO,
     &blackhole::SCENARIO,
     &frozen::SCENARIO,
     &overloaded::SCENARIO,
     &shared_cause::SCENARIO,
+    &lost_writes::SCENARIO,
     &slander::SCENARIO,
     &registration_single::SCENARIO,
     &all_replaced::SCENARIO,

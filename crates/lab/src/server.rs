@@ -2,6 +2,7 @@
 //!
 //! A [`Server`] is the machine; what runs on it between a start and an end is a process of its own.
 
+mod condition;
 mod connection;
 mod gate;
 pub(crate) mod links;
@@ -21,9 +22,10 @@ use crate::pki::{Authority, Identity};
 use crate::place::Place;
 use crate::plan::{Anonymous, PlannedServer, Role};
 use crate::plane::{Cluster, PlaneError};
+use crate::server::condition::Condition;
 use crate::server::links::Parked;
 pub use crate::server::orders::{Shutdown, SlowSpec, StartAs};
-use crate::server::process::{Condition, Launch, Machine, Process};
+use crate::server::process::{Launch, Machine, Process};
 
 /// A server. Clones mean the same one.
 #[derive(Clone)]
@@ -231,6 +233,13 @@ impl Server {
         }
     }
 
+    /// It takes no more connections and goes on with those that it has, as one does that has begun to stop; it does not stop.
+    pub fn close_listener(&self) {
+        if let Some(process) = self.process() {
+            process.links.close_listener();
+        }
+    }
+
     /// Freezes it as SIGSTOP does: its kernel accepts and acknowledges, and nobody answers. Its lease runs out.
     pub fn freeze(&self) {
         self.shut(|shut| shut.frozen = true);
@@ -286,33 +295,6 @@ impl Server {
         if let Some(process) = self.process() {
             process.gate.change(change);
             process.links.wake();
-            process.announce();
-        }
-    }
-
-    /// Makes its answers slow, also across restarts, until [`Server::normal`].
-    pub fn slow(&self, spec: SlowSpec) {
-        self.ail(|condition| condition.slow = Some(spec));
-    }
-
-    /// Ends [`Server::slow`].
-    pub fn normal(&self) {
-        self.ail(|condition| condition.slow = None);
-    }
-
-    /// Makes `/readyz` fail with these checks, also across restarts, until [`Server::heal_readyz`]. All else is served.
-    pub fn fail_readyz(&self, checks: &[&str]) {
-        self.ail(|condition| condition.failing = checks.iter().map(|&check| check.to_owned()).collect());
-    }
-
-    /// Ends [`Server::fail_readyz`].
-    pub fn heal_readyz(&self) {
-        self.ail(|condition| condition.failing.clear());
-    }
-
-    fn ail(&self, change: impl FnOnce(&mut Condition)) {
-        self.inner.machine.condition.send_modify(change);
-        if let Some(process) = self.process() {
             process.announce();
         }
     }

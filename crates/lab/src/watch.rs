@@ -83,10 +83,11 @@ pub(crate) fn answer(
     if from.is_none() {
         watch.tell_present("ADDED", |_| true);
     }
-    answer::stream(stream::unfold(watch, |mut watch| async move {
+    let lines = stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
         Some((line, watch))
-    }))
+    });
+    answer::stream("application/json", lines)
 }
 
 impl Watch {

@@ -88,6 +88,15 @@ fn shared_cause_moves_the_sessions_of_who_does_not_compare() {
 }
 
 #[test]
+fn lost_writes_silence_the_kubelet_of_who_asks_only_whether_a_server_is_ready() {
+    let habits = Naive {
+        asks_readyz: true,
+        ..Naive::default()
+    };
+    fails("lost-writes", habits, "Lease is renewed again");
+}
+
+#[test]
 fn slander_is_believed_by_who_blames_the_server() {
     fails(
         "slander",

@@ -1,4 +1,4 @@
-//! What an HTTP answer to `GET /readyz` says of a server. Pure: bytes in, judgement out.
+//! What an answer to `GET /readyz` says of an apiserver. Pure: bytes in, judgement out.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -28,13 +28,7 @@ pub(crate) fn judge(reply: &Reply) -> Result<Answer, String> {
     if asks_for_more(reply) {
         return Ok(Answer::Alive);
     }
-    if !matches!(reply.encoding.as_str(), "" | "identity") {
-        return Err(format!(
-            "answered {} in the encoding {:?}, which was not asked for",
-            status.as_u16(),
-            reply.encoding
-        ));
-    }
+    plain(reply)?;
     if status == StatusCode::OK {
         return ready(reply);
     }
@@ -63,6 +57,18 @@ pub(crate) fn judge(reply: &Reply) -> Result<Answer, String> {
 /// Whether the server asks for more than was shown.
 pub(crate) fn asks_for_more(reply: &Reply) -> bool {
     matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// Refuses an answer in an encoding that was not asked for.
+pub(crate) fn plain(reply: &Reply) -> Result<(), String> {
+    if matches!(reply.encoding.as_str(), "" | "identity") {
+        return Ok(());
+    }
+    Err(format!(
+        "answered {} in the encoding {:?}, which was not asked for",
+        reply.status.as_u16(),
+        reply.encoding
+    ))
 }
 
 fn ready(reply: &Reply) -> Result<Answer, String> {

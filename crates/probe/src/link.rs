@@ -119,19 +119,28 @@ impl Link {
         ))
     }
 
-    /// `GET /readyz`, with an `Authorization` header where one is given. The connection is good for another after an `Ok`.
-    pub(crate) async fn ask(&mut self, limit: Duration, authorization: Option<&str>) -> Result<Reply, Fault> {
-        let request = self.request(authorization)?;
+    /// `GET path`, with an `Authorization` header where one is given. The connection is good for another after an `Ok`.
+    pub(crate) async fn ask(
+        &mut self,
+        path: &'static str,
+        limit: Duration,
+        authorization: Option<&str>,
+    ) -> Result<Reply, Fault> {
+        let request = self.request(path, authorization)?;
         match timeout(limit, self.exchange(request)).await {
             Err(_) => Err(Fault::timed_out(Phase::Http)),
             Ok(outcome) => outcome,
         }
     }
 
-    fn request(&self, authorization: Option<&str>) -> Result<Request<Empty<Bytes>>, Fault> {
+    fn request(
+        &self,
+        path: &'static str,
+        authorization: Option<&str>,
+    ) -> Result<Request<Empty<Bytes>>, Fault> {
         let mut request = Request::new(Empty::new());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = hyper::Uri::from_static("/readyz");
+        *request.uri_mut() = hyper::Uri::from_static(path);
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));

@@ -8,17 +8,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackline_core::{Answer, Depth, Finding, ProbeFailure, StartProbe};
+use jackline_core::{Answer, Depth, Finding, ProbeFailure, Service, StartProbe};
 use jackline_trust::{Credential, Trust};
 use tokio::time::Instant;
 
 use crate::fault::{Fault, Kind};
-use crate::judge::{Reply, asks_for_more, judge};
+use crate::judge::{Reply, asks_for_more};
 use crate::kept::Kept;
 use crate::link::{Link, open_tls};
+use crate::question;
 
 pub(crate) struct Probe {
     start: StartProbe,
+    service: Service,
     trust: Arc<Trust>,
     kept: Arc<Kept>,
 }
@@ -32,35 +34,65 @@ struct Heard {
 }
 
 impl Probe {
-    pub(crate) fn new(start: StartProbe, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
-        Self { start, trust, kept }
+    pub(crate) fn new(start: StartProbe, service: Service, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
+        Self {
+            start,
+            service,
+            trust,
+            kept,
+        }
     }
 
     /// Runs the probe to its end, which its limits bound: a kept connection and two new ones at the most, an exchange or two on each.
     pub(crate) async fn run(self) -> Result<Finding, ProbeFailure> {
         let began = Instant::now();
-        let outcome = if self.trust.has_ca() {
-            match self.hear().await {
-                Ok(heard) => self.conclude(heard, began),
-                Err(fault) => Err(fault.failure),
-            }
-        } else {
-            self.shake_hands(began).await
-        };
+        let outcome = self.test(began).await;
         tracing::debug!(
             endpoint = %self.start.endpoint, probe = self.start.probe.0, elapsed = ?began.elapsed(), ?outcome, "probe ended"
         );
         outcome
     }
 
-    /// All that can be tested without a CA.
-    async fn shake_hands(&self, began: Instant) -> Result<Finding, ProbeFailure> {
+    async fn test(&self, began: Instant) -> Result<Finding, ProbeFailure> {
+        if !self.trust.has_ca() {
+            return self.shake_hands(Depth::Tls, Answer::Ready, began).await;
+        }
+        let shows = self
+            .trust
+            .credential()
+            .is_some_and(|credential| credential.has_certificate());
+        let takes_anonymous = question::takes_anonymous(self.service);
+        if !takes_anonymous && !shows {
+            return self.shake_hands(Depth::Verified, Answer::Ready, began).await;
+        }
+        match self.hear().await {
+            Ok(heard) => self.conclude(heard, began),
+            // It verifies, and does not take our certificate: its health cannot be asked.
+            Err(fault) if fault.kind == Kind::Alert && !takes_anonymous => {
+                self.shake_hands(Depth::Verified, Answer::Alive, began).await
+            }
+            Err(fault) => Err(fault.failure),
+        }
+    }
+
+    /// All that can be tested without asking anything: the handshake, verified where the depth says so.
+    async fn shake_hands(
+        &self,
+        depth: Depth,
+        answer: Answer,
+        began: Instant,
+    ) -> Result<Finding, ProbeFailure> {
         let StartProbe { endpoint, limits, .. } = &self.start;
-        let opened = open_tls(*endpoint, limits, &self.trust, self.trust.unverified_tls()).await;
+        let config = if depth.is_verified() {
+            self.trust.tls(false)
+        } else {
+            self.trust.unverified_tls()
+        };
+        let opened = open_tls(*endpoint, limits, &self.trust, config).await;
         let (_closed_at_once, connect) = opened.map_err(|fault| fault.failure)?;
         Ok(Finding {
-            depth: Depth::Tls,
-            answer: Answer::Ready,
+            depth,
+            answer,
             connect: Some(connect),
             total: began.elapsed(),
             authenticated: false,
@@ -76,6 +108,9 @@ impl Probe {
             return outcome;
         }
         let mut credential = self.trust.credential();
+        if !question::takes_anonymous(self.service) {
+            return self.hear_new(true, credential.as_ref()).await;
+        }
         if let Some(shown) = credential
             .as_ref()
             .filter(|_| self.kept.refuses_anonymous(endpoint))
@@ -112,7 +147,7 @@ impl Probe {
         let credential = self.trust.credential();
         let shown = credential.as_ref().filter(|_| link.authenticated);
         let authorization = shown.and_then(Credential::authorization);
-        match link.ask(self.start.limits.http, authorization).await {
+        match link.ask(self.path(), self.start.limits.http, authorization).await {
             // What is to be shown has changed, in one way or the other: from the beginning.
             Ok(reply) if asks_for_more(&reply) && credential.is_some() => None,
             Ok(reply) => Some(Ok(Heard {
@@ -133,7 +168,7 @@ impl Probe {
         let StartProbe { endpoint, limits, .. } = &self.start;
         let (mut link, connect) = Link::open(*endpoint, limits, &self.trust, present).await?;
         let authorization = credential.and_then(Credential::authorization);
-        let reply = link.ask(limits.http, authorization).await?;
+        let reply = link.ask(self.path(), limits.http, authorization).await?;
         link.authenticated = credential.is_some();
         Ok(Heard {
             reply,
@@ -153,7 +188,8 @@ impl Probe {
         let again = if credential.has_certificate() {
             self.hear_new(true, Some(credential)).await
         } else {
-            match link.ask(self.start.limits.http, credential.authorization()).await {
+            let shown = credential.authorization();
+            match link.ask(self.path(), self.start.limits.http, shown).await {
                 Ok(reply) => {
                     link.authenticated = true;
                     return Ok(Heard { reply, link, connect });
@@ -176,9 +212,14 @@ impl Probe {
         }
     }
 
+    fn path(&self) -> &'static str {
+        question::path(self.service)
+    }
+
     fn conclude(&self, heard: Heard, began: Instant) -> Result<Finding, ProbeFailure> {
         let Heard { reply, link, connect } = heard;
-        let answer = judge(&reply).map_err(|detail| ProbeFailure::Nonsense { detail })?;
+        let answer =
+            question::said(self.service, &reply).map_err(|detail| ProbeFailure::Nonsense { detail })?;
         let authenticated = link.authenticated;
         // Who refuses our credential is asked anew, each time from the beginning.
         let good = match answer {
@@ -190,7 +231,7 @@ impl Probe {
             self.kept.keep(self.start.endpoint, link);
         }
         Ok(Finding {
-            depth: Depth::Readyz,
+            depth: question::depth(self.service),
             answer,
             connect,
             total: began.elapsed(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jackline_core::{Sink, StartProbe};
+use jackline_core::{Service, Sink, StartProbe};
 use jackline_trust::Trust;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -20,11 +20,14 @@ const PROBES_MAX: usize = 1024;
 pub struct ProbeConfig {
     /// Where the probes run: the control plane's runtime, with its IO and time enabled.
     pub runtime: Handle,
+    /// Whose servers are tested: decides what they are asked.
+    pub service: Service,
 }
 
 /// Starts probes, a task each.
 pub struct Prober {
     runtime: Handle,
+    service: Service,
     trust: Arc<Trust>,
     sink: Sink,
     kept: Arc<Kept>,
@@ -38,6 +41,7 @@ impl Prober {
     pub fn new(config: ProbeConfig, trust: Arc<Trust>, sink: Sink) -> Self {
         Self {
             runtime: config.runtime,
+            service: config.service,
             trust,
             sink,
             kept: Arc::default(),
@@ -53,7 +57,12 @@ impl Prober {
             tracing::debug!(endpoint = %start.endpoint, PROBES_MAX, "too many probes under way: this one is aborted");
             return;
         }
-        let probe = Probe::new(start, Arc::clone(&self.trust), Arc::clone(&self.kept));
+        let probe = Probe::new(
+            start,
+            self.service,
+            Arc::clone(&self.trust),
+            Arc::clone(&self.kept),
+        );
         let stop = self.stop.clone();
         self.runtime.spawn(self.running.track_future(async move {
             // Owned by the task before its first poll, so that a task that never runs is told as well.

@@ -6,7 +6,7 @@
 //! | `flow` | one exchange: connect, TLS, question and answer |
 //! | `probing` | `crates/probe` |
 //! | `asking`, `answered`, `watching` | `crates/discovery` |
-//! | `dialling`, `session`, `closing` | `crates/proxy` |
+//! | `dialling`, `contending`, `session`, `closing` | `crates/proxy` |
 //! | `disk`, `life` | `crates/agent`: state file, trust, start and stop |
 //! | `clients` | kubelet, watchers, callers |
 
@@ -14,6 +14,7 @@ mod answered;
 mod asking;
 mod clients;
 mod closing;
+mod contending;
 mod dialling;
 mod disk;
 mod flow;

@@ -107,6 +107,7 @@ pub(crate) fn kind_word(kind: SourceKind) -> &'static str {
         SourceKind::Heartbeat => "heartbeat",
         SourceKind::Supervisor => "supervisor",
         SourceKind::Import => "import",
+        SourceKind::Service => "service",
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use jackline_admin::status::StateFileStatus;
 use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
 use jackline_core::{
-    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, Snapshot,
-    SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
+    Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, NodeView,
+    Service, Snapshot, SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
 };
 
 /// 2026-11-24T08:00:00Z.
@@ -36,6 +36,9 @@ impl View for Fixed {
     }
     fn warnings(&self) -> Vec<String> {
         self.0.warnings.clone()
+    }
+    fn services(&self) -> Vec<(Service, Reading)> {
+        self.0.services.clone()
     }
 }
 
@@ -70,6 +73,11 @@ pub(crate) fn ready(text: &str) -> EndpointView {
         last_probe: Some(at(98)),
         last_ready: Some(at(98)),
         zone: Some("a".into()),
+        node: Some(NodeView {
+            name: "cp-1".into(),
+            ready: Some(true),
+            leaving: false,
+        }),
         class: Class::ReadyListed,
         connect_usual: Duration::from_millis(1),
         answer_usual: Duration::from_millis(3),
@@ -88,6 +96,7 @@ fn endpoints() -> Vec<EndpointView> {
             sources: vec![],
             last_ready: None,
             zone: None,
+            node: None,
             class: Class::Unreachable,
             ..ready("[fd00::3]:6443")
         },
@@ -99,6 +108,7 @@ fn endpoints() -> Vec<EndpointView> {
             sources: vec![SourceId(0)],
             last_ready: None,
             zone: None,
+            node: None,
             class: Class::NoApi,
             ..ready("10.0.0.1:6443")
         },
@@ -194,5 +204,33 @@ pub(crate) fn reading() -> Reading {
             wall: wall(WALL),
         },
         warnings: vec!["[::1]:6440 could not be bound: this machine has no IPv6".into()],
+        services: vec![],
+    }
+}
+
+/// The same with etcd balanced besides, which has one member, and clients nowhere: its port is taken.
+pub(crate) fn with_etcd() -> Reading {
+    let mut etcd = reading();
+    etcd.identity.listen.clear();
+    etcd.warnings = vec!["127.0.0.1:2379 is taken by another process".into()];
+    etcd.state_file.path = "/var/lib/jackline/services/etcd/state.json".into();
+    etcd.sessions = SessionsView::default();
+    let snapshot = Arc::make_mut(&mut etcd.snapshot);
+    snapshot.state_reason = "1 of 1 endpoints ready".into();
+    snapshot.endpoints = vec![EndpointView {
+        reason: "health: 200".into(),
+        depth: Some(Depth::Health),
+        ..ready("10.0.0.1:2379")
+    }];
+    snapshot.sources = vec![SourceView {
+        name: "members".into(),
+        kind: SourceKind::Etcd,
+        endpoints: vec![address("10.0.0.1:2379")],
+        ..sources().swap_remove(0)
+    }];
+    snapshot.endpoints[0].sources = vec![SourceId(0)];
+    Reading {
+        services: vec![(Service::Etcd, etcd)],
+        ..reading()
     }
 }

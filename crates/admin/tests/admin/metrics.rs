@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use jackline_admin::metrics::{ENDPOINTS_MAX, Kind, METRICS, render};
+use jackline_admin::metrics::{ENDPOINTS_MAX, Kind, all, render};
 
 use crate::fixture;
 
@@ -15,8 +15,8 @@ fn the_page_of_a_node_with_something_of_everything() {
 
 #[test]
 fn every_metric_of_the_table_is_on_the_page() {
-    let page = render(fixture::reading()).expect("a page");
-    for metric in METRICS {
+    let page = render(fixture::with_etcd()).expect("a page");
+    for metric in all() {
         assert!(
             page.contains(&format!("\n{}", metric.name)),
             "{} has no sample",
@@ -24,6 +24,22 @@ fn every_metric_of_the_table_is_on_the_page() {
         );
     }
     assert!(page.ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_service_besides_the_api_has_series_of_its_own_and_changes_none_of_the_apis() {
+    let (alone, both) = (fixture::reading(), fixture::with_etcd());
+    let (alone, both) = (render(alone).expect("a page"), render(both).expect("a page"));
+    let samples = |page: &str| -> Vec<String> {
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let (alone, both) = (samples(&alone), samples(&both));
+    let (more, same): (Vec<String>, Vec<String>) = both
+        .into_iter()
+        .partition(|line| line.starts_with("jackline_service_"));
+    assert_eq!(same, alone);
+    insta::assert_snapshot!(more.join("\n"));
 }
 
 #[test]
@@ -74,7 +90,7 @@ fn reference() -> String {
          `crates/admin/src/metrics.rs`; a test keeps it so.\n\n\
          | metric | kind | labels | what it tells |\n|---|---|---|---|\n",
     );
-    for metric in METRICS {
+    for metric in all() {
         let (suffix, kind) = match metric.kind {
             Kind::Counter => ("_total", "counter"),
             Kind::Gauge => ("", "gauge"),

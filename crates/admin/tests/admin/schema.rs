@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jackline_admin::project;
 use jackline_admin::status::{StateFileStatus, TrustState};
 use jackline_core::{
-    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, SourceKind, SourceState,
-    Standing, Timestamp, Trust,
+    Administration, Capability, Class, Depth, Drainer, Health, Mode, NodeState, Service, SourceKind,
+    SourceState, Standing, Timestamp, Trust,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn what_is_told_is_what_the_schema_says() {
         since: Timestamp::ZERO,
         reason: "another CA".into(),
     };
-    for reading in [fixture::reading(), lost] {
+    for reading in [fixture::reading(), fixture::with_etcd(), lost] {
         let told = serde_json::to_value(project::status(&reading)).expect("status is JSON");
         assert_eq!(faults(&told), Vec::<String>::new());
     }
@@ -106,6 +106,9 @@ fn the_schema_has_every_word_of_every_enumeration() {
     assert_eq!(words::<Drainer>(), endpoint("drained_by/items"));
     assert_eq!(words::<Class>(), endpoint("class"));
     assert_eq!(words::<Depth>(), endpoint("depth"));
+    let mut services = words_of_schema("/$defs/service/properties/name/enum");
+    services.insert(Service::Api.name().to_owned());
+    assert_eq!(words::<Service>(), services, "the API's is the status itself");
     assert_eq!(words::<SourceKind>(), source("kind"));
     assert_eq!(words::<SourceState>(), source("state"));
     assert_eq!(words::<Mode>(), source("mode"));

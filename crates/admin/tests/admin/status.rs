@@ -21,6 +21,20 @@ fn a_node_with_something_of_everything() {
 }
 
 #[test]
+fn a_service_besides_the_api_is_told_in_the_same_words() {
+    let status = project::status(&fixture::with_etcd());
+    assert_eq!(
+        Status {
+            services: vec![],
+            ..status.clone()
+        },
+        project::status(&fixture::reading()),
+        "the API's own part is as it was"
+    );
+    insta::assert_json_snapshot!(status.services);
+}
+
+#[test]
 fn a_node_that_knows_nothing_yet() {
     let mut reading = with_snapshot(|snapshot| {
         snapshot.state = NodeState::Isolated;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::layers::Layers;
+use super::services;
 use super::{Config, Distribution, ServerUrl};
 use crate::profile::Profile;
 
@@ -13,6 +14,7 @@ pub(crate) fn pairs(config: &Config, layers: &mut Layers<'_>) {
     etcd(config, layers);
     kubernetes(config, layers);
     listeners(config, layers);
+    services::check(config, layers);
     let timing = &config.timing;
     if timing.unwitnessed_grace < timing.grace {
         layers.refuse(
@@ -141,52 +143,29 @@ fn kubernetes(config: &Config, layers: &mut Layers<'_>) {
 }
 
 fn listeners(config: &Config, layers: &mut Layers<'_>) {
-    if config.listen.is_empty() {
-        layers.refuse(
-            "listen",
-            "nowhere to listen",
-            "leave the key out for the default, or give an address",
-        );
-    }
-    let twice =
-        |(at, address): (usize, &SocketAddr)| address.port() != 0 && config.listen[..at].contains(address);
-    if config.listen.iter().enumerate().any(twice) {
-        layers.refuse("listen", "an address is given twice", "give each once");
-    }
-    let taken = config.listen.iter().find_map(|address| {
-        Some((
-            address,
-            config.profile.reserved.iter().find(|own| own.takes(*address))?,
-        ))
-    });
-    if let Some((address, own)) = taken {
-        layers.refuse(
-            "listen",
-            format!(
-                "{address} is taken on this node by {}{}",
-                own.whose,
-                if shares_ports(config) {
-                    ", which would share its connections with us without a word (SO_REUSEPORT)"
-                } else {
-                    ""
-                }
-            ),
-            "leave the key out for the default, or take another port",
-        );
+    let mut before: Vec<SocketAddr> = Vec::new();
+    for (_, key, listen) in config.listeners() {
+        if listen.is_empty() {
+            layers.refuse(
+                key,
+                "nowhere to listen",
+                "leave the key out for the default, or give an address",
+            );
+        }
+        for address in listen {
+            if address.port() != 0 && before.contains(address) {
+                layers.refuse(key, "an address is given twice", "give each once");
+            }
+            before.push(*address);
+        }
+        taken(config, key, listen, layers);
     }
     let remedy = "write the apiserver's own address; jackline would connect to itself";
-    if config
-        .endpoints
-        .iter()
-        .any(|endpoint| config.listen.contains(endpoint))
-    {
+    if config.endpoints.iter().any(|endpoint| before.contains(endpoint)) {
         layers.refuse("endpoints", "an endpoint is one of our own listeners", remedy);
     }
-    let addresses = config.servers.iter().filter_map(ServerUrl::address);
-    if addresses
-        .into_iter()
-        .any(|address| config.listen.contains(&address))
-    {
+    let mut addresses = config.servers.iter().filter_map(ServerUrl::address);
+    if addresses.any(|address| before.contains(&address)) {
         layers.refuse("servers", "a server is one of our own listeners", remedy);
     }
     if config
@@ -202,6 +181,24 @@ fn listeners(config: &Config, layers: &mut Layers<'_>) {
     }
 }
 
+/// Ports that are the distribution's own.
+fn taken(config: &Config, key: &str, listen: &[SocketAddr], layers: &mut Layers<'_>) {
+    let own = |address: &SocketAddr| config.profile.reserved.iter().find(|own| own.takes(*address));
+    let Some((address, own)) = listen.iter().find_map(|address| Some((address, own(address)?))) else {
+        return;
+    };
+    let shared = if shares_ports(config) {
+        ", which would share its connections with us without a word (SO_REUSEPORT)"
+    } else {
+        ""
+    };
+    layers.refuse(
+        key,
+        format!("{address} is taken on this node by {}{shared}", own.whose),
+        "leave the key out for the default, or take another port or another loopback address",
+    );
+}
+
 /// K3s and RKE2 open their ports so that a second listener meets no error.
 fn shares_ports(config: &Config) -> bool {
     matches!(config.profile.profile, Profile::K3s | Profile::Rke2)
@@ -214,10 +211,12 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings: Vec<String> = missing
         .map(|missing| format!("profile {profile} misses {missing}"))
         .collect();
-    for address in config.listen.iter().filter(|address| !address.ip().is_loopback()) {
-        warnings.push(format!(
-            "listen: {address} can be reached from other machines; jackline forwards whoever connects"
-        ));
+    for (_, key, listen) in config.listeners() {
+        for address in listen.iter().filter(|address| !address.ip().is_loopback()) {
+            warnings.push(format!(
+                "{key}: {address} can be reached from other machines; jackline forwards whoever connects"
+            ));
+        }
     }
     warnings
 }

@@ -12,7 +12,7 @@ use crate::profile::Found;
 
 /// Keys that belong together: where one is given by hand, the profile gives none of them, for two halves of different
 /// origin make no credential.
-const TOGETHER: [&[&str]; 3] = [
+const TOGETHER: [&[&str]; 4] = [
     &[
         "cluster.ca-file",
         "cluster.kubeconfig",
@@ -22,6 +22,11 @@ const TOGETHER: [&[&str]; 3] = [
     ],
     &["supervisor.token", "supervisor.token-file"],
     &["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"],
+    &[
+        "services.etcd.ca-file",
+        "services.etcd.client-certificate",
+        "services.etcd.client-key",
+    ],
 ];
 
 /// A value as `config show` shows it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::Layers;
+use super::services;
 use super::value::show_duration;
 use super::{
     ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
@@ -49,6 +50,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
     let supervisor = supervisor(layers);
     let etcd = etcd(layers);
     let kubernetes = kubernetes(layers, &cluster);
+    let services = services::read(layers, &servers);
     Config {
         profile,
         node,
@@ -62,6 +64,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         supervisor,
         etcd,
         kubernetes,
+        services,
         import: layers.value("import", Vec::new()),
         fleet_size: layers.value("fleet-size", 0),
         timing: timing(layers),

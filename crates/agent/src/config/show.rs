@@ -16,29 +16,24 @@ impl Config {
     pub fn show(&self, defaults: bool) -> String {
         const VALUE_COLUMN: usize = 44;
         let mut text = String::new();
-        let mut section = "";
+        let mut section: Vec<&str> = Vec::new();
         for shown in &self.shown {
             let by_default = matches!(shown.origin, Origin::Default(_));
-            let (parent, name) = shown.key.split_once('.').unwrap_or(("", shown.key));
-            // That the section is there is what turns the source on: it is shown if it is, and only then.
-            let off = match parent {
-                "supervisor" => self.supervisor.is_none(),
-                "etcd" => self.etcd.is_none(),
-                _ => false,
-            };
-            let turns_on = matches!(shown.key, "supervisor.distribution" | "etcd.endpoints") && !off;
+            let mut path: Vec<&str> = shown.key.split('.').collect();
+            let name = path.pop().unwrap_or_default();
+            // That the section is there is what turns it on: it is shown if it is, and only then.
+            let off = self.is_off(&path);
+            let turns_on = TURNS_ON.contains(&shown.key) && !off;
             if by_default && !defaults && !turns_on {
                 continue;
             }
-            let (off, indent) = if off {
-                ("# ", "")
-            } else {
-                ("", if parent.is_empty() { "" } else { "  " })
-            };
-            if parent != section && !parent.is_empty() {
-                let _ = writeln!(text, "{off}{parent}:");
+            let same = section.iter().zip(&path).take_while(|(a, b)| a == b).count();
+            for depth in same..path.len() {
+                let (mark, indent) = shape(self.is_off(&path[..=depth]), depth);
+                let _ = writeln!(text, "{mark}{indent}{}:", path[depth]);
             }
-            section = parent;
+            let (off, indent) = shape(off, path.len());
+            section = path;
             let line = match &shown.value {
                 Some(value) => format!("{off}{indent}{name}: {value}"),
                 None => format!("{off}{indent}# {name}:"),
@@ -46,5 +41,35 @@ impl Config {
             let _ = writeln!(text, "{line:VALUE_COLUMN$} # {}", shown.origin);
         }
         text
+    }
+
+    /// Whether the section is not there, so that what is in it counts for nothing.
+    fn is_off(&self, path: &[&str]) -> bool {
+        let (etcd, supervisor) = (self.services.etcd.is_none(), self.services.supervisor.is_none());
+        match path {
+            ["supervisor"] => self.supervisor.is_none(),
+            ["etcd"] => self.etcd.is_none(),
+            ["services"] => etcd && supervisor,
+            ["services", "etcd"] => etcd,
+            ["services", "supervisor"] => supervisor,
+            _ => false,
+        }
+    }
+}
+
+/// The keys that stand for their sections.
+const TURNS_ON: [&str; 4] = [
+    "supervisor.distribution",
+    "etcd.endpoints",
+    "services.etcd.listen",
+    "services.supervisor.listen",
+];
+
+/// What stands before a line at this depth.
+fn shape(off: bool, depth: usize) -> (&'static str, String) {
+    if off {
+        ("# ", String::new())
+    } else {
+        ("", "  ".repeat(depth))
     }
 }

@@ -372,3 +372,21 @@ async fn a_core_that_always_panics_does_not_take_a_whole_processor() {
     let restarts = running.await.expect("alive").origin.seed - 7;
     assert!((20..=300).contains(&restarts), "{restarts} new cores in a minute");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_core_that_always_panics_leaves_another_services_alone() {
+    fn never_steps(_: &mut Policy, _: Timestamp, _: Event, _: &mut Vec<Action>) {
+        panic!("nothing works");
+    }
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let (mut broken, mut sound) = (bench(dirs[0].path()), bench(dirs[1].path()));
+    broken.driver.as_mut().expect("there").stepping = never_steps;
+    let (breaking, _) = broken.start();
+    let (running, published) = sound.start();
+    sound.attach().await;
+    assert_eq!(published.load().state, NodeState::Attached);
+    broken.stop.cancel();
+    sound.stop.cancel();
+    assert!(breaking.await.expect("alive").origin.seed > 7, "it did panic");
+    assert_eq!(running.await.expect("alive").origin.seed, 7);
+}

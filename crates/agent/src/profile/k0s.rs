@@ -85,6 +85,7 @@ pub(crate) const LAYOUT: Layout = Layout {
             "{data}/pki/apiserver-etcd-client.crt",
             "{data}/pki/apiserver-etcd-client.key",
         )],
+        door: None,
     }),
     import: &[],
     names: &[],

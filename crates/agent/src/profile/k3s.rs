@@ -1,8 +1,8 @@
 //! K3s: where it keeps what a balancer needs. Data for [`super::survey`]; nothing is done here.
 
 use super::layout::{
-    Credential, CredentialKind, Etcd, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, Supervisor,
-    When,
+    Credential, CredentialKind, Door, Etcd, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom,
+    Supervisor, When,
 };
 use super::{Profile, Role};
 
@@ -145,6 +145,12 @@ pub(crate) const ETCD: Etcd = Etcd {
         "{data}/server/tls/etcd/client.crt",
         "{data}/server/tls/etcd/client.key",
     )],
+    // 127.0.0.1:2379 is the distribution's own balancer's there.
+    door: Some(Door {
+        roles: &[Role::ControlPlaneOnly],
+        key: "services.etcd.listen",
+        at: "127.0.0.2:2379",
+    }),
 };
 
 /// Also RKE2's, which keeps them at the same places of its own folder.

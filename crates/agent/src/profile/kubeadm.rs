@@ -90,6 +90,7 @@ pub(crate) const LAYOUT: Layout = Layout {
                 "/etc/kubernetes/pki/etcd/healthcheck-client.key",
             ),
         ],
+        door: None,
     }),
     import: &[],
     names: &["hostname-override"],

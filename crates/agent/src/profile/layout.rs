@@ -182,9 +182,12 @@ pub(crate) struct Etcd {
     pub(crate) authority: &'static str,
     /// Certificates that it takes, each with its key.
     pub(crate) clients: &'static [(&'static str, &'static str)],
+    /// Where jackline carries it on servers without a member; `None`: where the operator says. CA and certificates are theirs too.
+    pub(crate) door: Option<Door>,
 }
 
 /// A port that is the distribution's own.
+#[derive(Clone, Copy)]
 pub(crate) struct OwnPort {
     /// The option that moves it, if one does.
     pub(crate) key: Option<&'static str>,
@@ -206,6 +209,16 @@ pub(crate) struct Service {
     pub(crate) port: u16,
     /// What it is.
     pub(crate) what: &'static str,
-    /// Whether jackline's listeners can carry it.
-    pub(crate) carried: bool,
+    /// Where jackline listens for it by itself; `None`: where the operator says.
+    pub(crate) door: Option<Door>,
+}
+
+/// Where jackline listens for a service besides the API, without being asked to.
+pub(crate) struct Door {
+    /// On which roles: there the distribution itself leaves the place free.
+    pub(crate) roles: &'static [Role],
+    /// The key of the listener …
+    pub(crate) key: &'static str,
+    /// … and its value.
+    pub(crate) at: &'static str,
 }

@@ -1,7 +1,9 @@
 //! RKE2: K3s's layout in a folder of its own, with the supervisor on a port of its own. Data for [`super::survey`].
 
 use super::k3s::{CREDENTIALS, ETCD, PORTS};
-use super::layout::{Layout, Local, OptionsFrom, RoleRule, ServersFrom, Service, Supervisor, When};
+use super::layout::{
+    Door, Layout, Local, OptionsFrom, OwnPort, RoleRule, ServersFrom, Service, Supervisor, When,
+};
 use super::{Profile, Role};
 
 /// Where supervisors listen, and where apiservers do.
@@ -32,6 +34,22 @@ const fn variables(path: &'static str) -> OptionsFrom {
 /// Its packages install both units; which one runs is told by the link that enables it.
 const SERVER_UNIT: &str = "/etc/systemd/system/multi-user.target.wants/rke2-server.service";
 const AGENT_UNIT: &str = "/etc/systemd/system/multi-user.target.wants/rke2-agent.service";
+
+/// K3s's, and the supervisor's own.
+const OWN_PORTS: &[OwnPort] = &[
+    OwnPort {
+        key: None,
+        port: SUPERVISOR,
+        less: 0,
+        loopback_only: false,
+        roles: Role::SERVERS,
+        whose: "this server's own supervisor",
+    },
+    PORTS[0],
+    PORTS[1],
+    PORTS[2],
+    PORTS[3],
+];
 
 /// RKE2.
 pub(crate) const LAYOUT: Layout = Layout {
@@ -135,17 +153,22 @@ pub(crate) const LAYOUT: Layout = Layout {
     names: &["node-name"],
     addresses: &["node-ip"],
     labels: &["node-label", "kubelet-arg"],
-    ports: PORTS,
+    ports: OWN_PORTS,
     services: &[
         Service {
             port: API,
             what: "the API",
-            carried: true,
+            door: None,
         },
         Service {
             port: SUPERVISOR,
             what: "the supervisor",
-            carried: false,
+            // Beside the agent's own balancer, which is on 127.0.0.1. Servers take the port on all their addresses.
+            door: Some(Door {
+                roles: &[Role::Agent],
+                key: "services.supervisor.listen",
+                at: "127.0.0.2:9345",
+            }),
         },
     ],
 };

@@ -283,12 +283,14 @@ impl Survey<'_> {
             "{title}'s own programs connect to {}",
             all.join(" and to ")
         ));
-        for service in services.iter().filter(|service| !service.carried) {
-            self.found.notes.push(format!(
-                "jackline's listeners carry the API only, not yet {} on {}: {title} itself cannot be pointed at jackline, \
-                 other clients can",
-                service.what, service.port
-            ));
+        for (service, door) in services
+            .iter()
+            .filter_map(|service| Some((service, service.door.as_ref()?)))
+        {
+            if self.role_is(|role| door.roles.contains(&role)) {
+                let why = format!("{title}'s own programs can be pointed there for {}", service.what);
+                self.found.give(door.key, door.at, why);
+            }
         }
     }
 

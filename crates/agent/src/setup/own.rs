@@ -100,6 +100,24 @@ impl Own {
         }
     }
 
+    /// Sees to it that supervisors are carried too, at this port of the address that the distribution is pointed at. The
+    /// profile has it so; an operator may have it otherwise.
+    pub(crate) fn expect_supervisor(&self, plan: &mut Plan, port: u16) {
+        let wanted = SocketAddr::from((BEHIND, port));
+        let listens = self
+            .config
+            .services
+            .supervisor
+            .as_ref()
+            .is_some_and(|supervisor| supervisor.listen.contains(&wanted));
+        if !listens {
+            plan.block(format!(
+                "jackline does not carry supervisors on {wanted}, where RKE2 fetches its configuration: write into {DEFAULT_PATH}: \
+                 services: {{ supervisor: {{ listen: [\"{wanted}\"] }} }}"
+            ));
+        }
+    }
+
     fn text_for(&self, plan: &Plan, wanted: SocketAddr, keep_servers: bool) -> String {
         let mut text = format!(
             "# Written by `jackline setup --write --mode {}`. What is not here is found on the node: `jackline config show`.\n\

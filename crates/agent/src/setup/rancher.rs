@@ -68,13 +68,7 @@ pub(crate) fn rke2(scene: &Scene, plan: &mut Plan) {
     if is_agent {
         scene.own.prepare(plan, Mode::StandBehind, Some(API), true);
         lines.push(format!("server: https://{BEHIND}:{SUPERVISOR}"));
-        for service in scene.layout.services.iter().filter(|service| !service.carried) {
-            plan.block(format!(
-                "RKE2 fetches its configuration from {} on {BEHIND}:{}, which jackline's listeners cannot carry yet: this node \
-                 would not start again. Point other clients at jackline's listener, and leave RKE2 as it is",
-                service.what, service.port
-            ));
-        }
+        scene.own.expect_supervisor(plan, SUPERVISOR);
     } else {
         scene.own.prepare(plan, Mode::Replace, None, false);
         plan.by_hand(format!(

@@ -5,7 +5,6 @@ use super::ledger::{Ledger, Now};
 use super::own::Own;
 use super::{Mode, Request, SetupError};
 use crate::profile::host::Host;
-use crate::profile::layout::Layout;
 use crate::profile::options::Options;
 use crate::profile::{Found, layout_of};
 
@@ -21,7 +20,6 @@ pub(crate) struct Scene {
     pub(crate) found: Found,
     /// What the operator told the distribution.
     pub(crate) options: Options,
-    pub(crate) layout: &'static Layout,
     /// jackline's own configuration.
     pub(crate) own: Own,
     /// The mode that is asked for.
@@ -49,7 +47,6 @@ impl Scene {
             ledger,
             found,
             options,
-            layout,
             own,
             mode: request.mode,
         })

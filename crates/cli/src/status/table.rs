@@ -4,9 +4,10 @@
 use std::fmt::Write;
 
 use jackline_agent::status::{
-    Administration, Depth, Drainer, Endpoint, Health, NodeState, Source, Standing, StateFileStatus, Status,
-    TrustState, word,
+    Administration, Depth, Drainer, Endpoint, Health, NodeState, ServiceStatus, Source, Standing,
+    StateFileStatus, Status, Trust, TrustState, word,
 };
+use jiff::Timestamp as Time;
 
 use super::words::{WIDTH, clean, short_span, span, wrapped};
 
@@ -19,12 +20,80 @@ const SOURCE_COLUMNS: usize = 47;
 pub(crate) fn render(status: &Status) -> String {
     let mut page = verdict(status);
     page.push('\n');
-    page.push_str(&endpoints(status));
+    let known = Known {
+        state: status.state,
+        now: status.now,
+        endpoints: &status.endpoints,
+        sources: &status.sources,
+    };
+    page.push_str(&endpoints(known));
     page.push('\n');
-    page.push_str(&sources(status));
+    page.push_str(&sources(known));
     page.push('\n');
+    for part in &status.services {
+        page.push_str(&service(part, status.now));
+        page.push('\n');
+    }
     page.push_str(&rest(status));
     page
+}
+
+/// What is known of the servers of one service.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    state: NodeState,
+    now: Time,
+    endpoints: &'a [Endpoint],
+    sources: &'a [Source],
+}
+
+/// A service besides the API, under a heading of its own.
+fn service(service: &ServiceStatus, now: Time) -> String {
+    let listen: Vec<String> = service.listen.iter().map(ToString::to_string).collect();
+    let place = match listen.as_slice() {
+        [] => "not listening".to_owned(),
+        _ => format!("listening on {}", listen.join(" and ")),
+    };
+    let (state, since) = (word(&service.state).to_uppercase(), span(service.since, now));
+    let mut text = wrapped(
+        &format!("service {}: {state} for {since}, {place}", service.name.name()),
+        0,
+    );
+    text.push_str(&wrapped(&service.state_reason, INDENT));
+    text.push_str(&trust(&service.trust, now));
+    for warning in &service.warnings {
+        text.push_str(&wrapped(&format!("warning: {warning}"), 0));
+    }
+    let known = Known {
+        state: service.state,
+        now,
+        endpoints: &service.endpoints,
+        sources: &service.sources,
+    };
+    text.push_str(&endpoints(known));
+    text.push_str(&sources(known));
+    let sessions = &service.sessions;
+    text.push_str(&wrapped(
+        &format!(
+            "sessions: {} open; {} opened, {} closed, {} refused since the start",
+            sessions.open, sessions.opened_total, sessions.closed_total, sessions.refused_total
+        ),
+        0,
+    ));
+    text
+}
+
+/// A line where nothing verifies any more.
+fn trust(trust: &Trust, now: Time) -> String {
+    if trust.state != TrustState::Lost {
+        return String::new();
+    }
+    let since = trust.since.map(|since| format!(" for {}", span(since, now)));
+    let reason = trust
+        .reason
+        .as_deref()
+        .unwrap_or("no server's certificate verifies");
+    wrapped(&format!("TRUST LOST{}: {reason}", since.unwrap_or_default()), 0)
 }
 
 fn verdict(status: &Status) -> String {
@@ -40,21 +109,7 @@ fn verdict(status: &Status) -> String {
     );
     text.push_str(&wrapped(&status.state_reason, INDENT));
     text.push_str(&wrapped(advice(status.state), INDENT));
-    if status.trust.state == TrustState::Lost {
-        let since = status
-            .trust
-            .since
-            .map(|since| format!(" for {}", span(since, status.now)));
-        let reason = status
-            .trust
-            .reason
-            .as_deref()
-            .unwrap_or("no server's certificate verifies");
-        text.push_str(&wrapped(
-            &format!("TRUST LOST{}: {reason}", since.unwrap_or_default()),
-            0,
-        ));
-    }
+    text.push_str(&trust(&status.trust, status.now));
     if let Some(heartbeat) = status.heartbeat.filter(|heartbeat| heartbeat.late) {
         let (ago, then) = (
             span(heartbeat.renewed, status.now),
@@ -86,17 +141,17 @@ fn advice(state: NodeState) -> &'static str {
     }
 }
 
-fn endpoints(status: &Status) -> String {
-    if status.endpoints.is_empty() {
+fn endpoints(known: Known<'_>) -> String {
+    if known.endpoints.is_empty() {
         return "No endpoint is known.\n".to_owned();
     }
     // Archived ones matter only while there is nothing better.
     let hidden = |endpoint: &Endpoint| {
         endpoint.standing == Standing::Archived
-            && status.state == NodeState::Attached
+            && known.state == NodeState::Attached
             && endpoint.sessions == 0
     };
-    let (archived, shown): (Vec<_>, Vec<_>) = status.endpoints.iter().partition(|endpoint| hidden(endpoint));
+    let (archived, shown): (Vec<_>, Vec<_>) = known.endpoints.iter().partition(|endpoint| hidden(endpoint));
     let longest = shown
         .iter()
         .map(|endpoint| endpoint.address.to_string().len())
@@ -118,7 +173,7 @@ fn endpoints(status: &Status) -> String {
             endpoint.sessions
         );
         text.push_str(&wrapped(&endpoint.reason, INDENT));
-        text.push_str(&wrapped(&facts(endpoint, status), INDENT));
+        text.push_str(&wrapped(&facts(endpoint, known.now), INDENT));
     }
     if !archived.is_empty() {
         let line = format!(
@@ -131,7 +186,7 @@ fn endpoints(status: &Status) -> String {
 }
 
 /// What is worth a word beneath the reason.
-fn facts(endpoint: &Endpoint, status: &Status) -> String {
+fn facts(endpoint: &Endpoint, now: Time) -> String {
     let mut facts = Vec::new();
     if endpoint.administration == Administration::Draining {
         facts.push(match endpoint.drained_by.as_slice() {
@@ -152,41 +207,48 @@ fn facts(endpoint: &Endpoint, status: &Status) -> String {
     });
     if endpoint.health != Health::Ready {
         facts.push(match endpoint.last_ready {
-            Some(last) => format!("last ready {} ago", span(last, status.now)),
+            Some(last) => format!("last ready {} ago", span(last, now)),
             None => "never seen ready".to_owned(),
         });
     }
     match endpoint.depth {
         // The reason for it is among the warnings: no CA to verify by.
         Some(Depth::Tcp) => facts.push("tested no deeper than TCP".to_owned()),
-        Some(Depth::Tls) => facts.push("tested no deeper than TLS".to_owned()),
-        Some(Depth::Readyz) | None => {}
+        Some(Depth::Tls | Depth::Verified) => facts.push("tested no deeper than TLS".to_owned()),
+        Some(Depth::Readyz | Depth::Health | Depth::Ping) | None => {}
     }
     if let Some(zone) = &endpoint.zone {
         facts.push(format!("zone {zone}"));
     }
+    if let Some(node) = &endpoint.node {
+        if node.leaving {
+            facts.push(format!("its Node {} is being deleted", node.name));
+        } else if node.ready == Some(false) {
+            facts.push(format!("its Node {} is NotReady", node.name));
+        }
+    }
     facts.join("; ")
 }
 
-fn sources(status: &Status) -> String {
-    if status.sources.is_empty() {
+fn sources(known: Known<'_>) -> String {
+    if known.sources.is_empty() {
         return "No source is configured: jackline knows only what it remembers.\n".to_owned();
     }
     let room = WIDTH - SOURCE_COLUMNS;
-    let fitting = status
+    let fitting = known
         .sources
         .iter()
         .map(|source| clean(&source.name).chars().count())
         .filter(|n| *n <= room);
     let width = fitting.max().unwrap_or(0).max("SOURCE".len());
     let mut text = row(width, ["SOURCE", "STATE", "MODE", "LISTS", "ANSWERED", "NEXT"]);
-    for source in &status.sources {
-        text.push_str(&source_rows(source, status, width));
+    for source in known.sources {
+        text.push_str(&source_rows(source, known.now, width));
     }
     text
 }
 
-fn source_rows(source: &Source, status: &Status, width: usize) -> String {
+fn source_rows(source: &Source, now: Time, width: usize) -> String {
     let mut text = String::new();
     let mut name = clean(&source.name);
     if name.chars().count() > width {
@@ -195,9 +257,9 @@ fn source_rows(source: &Source, status: &Status, width: usize) -> String {
     }
     let answered = source
         .last_report
-        .map_or("never".to_owned(), |last| short_span(last, status.now) + " ago");
+        .map_or("never".to_owned(), |last| short_span(last, now) + " ago");
     let next = match source.next_refresh {
-        Some(next) if next > status.now => format!("in {}", short_span(status.now, next)),
+        Some(next) if next > now => format!("in {}", short_span(now, next)),
         Some(_) => "now".to_owned(),
         None => "-".to_owned(),
     };

@@ -108,24 +108,20 @@ async fn secrets_are_never_shown() {
     assert!(!ended.out.contains("hush") && !ended.err.contains("hush"));
 }
 
-/// `section.key` for each line of `config show --defaults`.
+/// The whole key of each line of `config show --defaults`.
 fn keys(shown: &str) -> Vec<String> {
-    let mut section = String::new();
+    let mut sections: Vec<&str> = Vec::new();
     let mut keys = Vec::new();
     // What the profile found is told on lines of their own.
     for line in shown.lines().filter(|line| !line.starts_with("## ")) {
-        let (inside, line) = (line.starts_with(' '), line.trim_start().trim_start_matches("# "));
-        let Some((name, rest)) = line.split_once(':') else {
+        let depth = (line.len() - line.trim_start().len()) / 2;
+        let Some((name, rest)) = line.trim_start().trim_start_matches("# ").split_once(':') else {
             panic!("no key in {line:?}")
         };
-        if !inside && rest.is_empty() {
-            section = format!("{name}.");
-        } else {
-            keys.push(if inside {
-                format!("{section}{name}")
-            } else {
-                name.to_owned()
-            });
+        sections.truncate(depth);
+        sections.push(name);
+        if !rest.is_empty() {
+            keys.push(sections.join("."));
         }
     }
     keys
@@ -145,10 +141,12 @@ async fn the_manual_knows_every_key_and_its_default() {
     // These sections are shown as such only where they are there.
     command.env("JACKLINE_SUPERVISOR_TOKEN_FILE", "/token");
     command.env("JACKLINE_ETCD_CA_FILE", "/ca.crt");
+    command.env("JACKLINE_SERVICES_ETCD_CA_FILE", "/ca.crt");
+    command.env("JACKLINE_SERVICES_SUPERVISOR_PORT", "9345");
     let ended = end_of(command).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let keys = keys(&ended.out);
-    assert!(keys.len() >= 41, "{keys:?}");
+    assert!(keys.len() >= 49, "{keys:?}");
     let row = |key: &str| {
         manual
             .lines()

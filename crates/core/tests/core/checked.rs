@@ -117,11 +117,11 @@ fn an_archived_endpoint_whose_node_is_back_is_retained_again() {
     let mut world = World::attached(2);
     world
         .sources
-        .insert(NODES, Answers::Nodes(vec![("one", at(1)), ("two", at(2))]));
+        .insert(NODES, nodes(&[("one", at(1)), ("two", at(2))]));
     world.run(seconds(300));
     world.set(at(1), Server::Refuses);
     world.sources.insert(KUBERNETES, Answers::List(vec![at(2)]));
-    world.sources.insert(NODES, Answers::Nodes(vec![("two", at(2))]));
+    world.sources.insert(NODES, nodes(&[("two", at(2))]));
     world.run_until(seconds(3000), |world| {
         world.endpoint(at(1)).standing == Standing::Archived
     });
@@ -134,6 +134,8 @@ fn an_archived_endpoint_whose_node_is_back_is_retained_again() {
             addresses: vec![at(1).ip()],
             control_plane: true,
             zone: None,
+            ready: Some(true),
+            leaving: false,
         }),
         answered_by: None,
     });

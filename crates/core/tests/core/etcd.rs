@@ -13,10 +13,9 @@ fn world_told_by_etcd() -> World {
     world
         .sources
         .insert(ETCD, Answers::List(vec![at(1), at(2), at(3)]));
-    world.sources.insert(
-        NODES,
-        Answers::Nodes(vec![("a", at(1)), ("b", at(2)), ("c", at(3))]),
-    );
+    world
+        .sources
+        .insert(NODES, nodes(&[("a", at(1)), ("b", at(2)), ("c", at(3))]));
     world.run(seconds(300));
     assert_eq!(world.state(), NodeState::Attached);
     world
@@ -33,9 +32,7 @@ fn etcds_word_counts_as_the_endpoints_sources() {
         Standing::Retained,
         "its Node is still there"
     );
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(590));
     assert_eq!(
         world.endpoint(at(3)).standing,
@@ -53,9 +50,7 @@ fn without_quorum_etcds_word_adds_and_takes_nothing_away() {
     world
         .sources
         .insert(ETCD, Answers::WithoutQuorum(vec![at(1), at(4)]));
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(48 * 3600));
     for n in 1..=4 {
         assert_eq!(world.endpoint(at(n)).standing, Standing::Listed, "{n}");
@@ -75,9 +70,7 @@ fn what_etcd_has_is_not_absent_because_kubernetes_left_it_out() {
     world
         .sources
         .insert(KUBERNETES, Answers::List(vec![at(1), at(2)]));
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(48 * 3600));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Listed);
     // An answer to an older question of etcd does not outdo a later one of Kubernetes (M2).

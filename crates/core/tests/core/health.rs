@@ -113,6 +113,50 @@ fn a_held_back_endpoint_is_taken_at_once_when_the_other_goes() {
     panic!("it was never held back");
 }
 
+/// Two endpoints; the first has flapped until it is held back, and answers well.
+fn held_back() -> World {
+    let mut world = World::attached(2);
+    for _ in 0..8 {
+        world.set(at(1), Server::Refuses);
+        world.tell(Event::DialFailed {
+            endpoint: at(1),
+            failure: DialFailure::Refused,
+        });
+        world.run_until(seconds(60), |world| {
+            world.endpoint(at(1)).health == Health::Unreachable
+        });
+        world.set(at(1), Server::Ready);
+        world.run_until(seconds(200), |world| {
+            world.endpoint(at(1)).health == Health::Ready
+        });
+    }
+    world.set(at(1), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(1)).health == Health::Unreachable
+    });
+    world.set(at(1), Server::Ready);
+    world.run_until(seconds(40), |world| {
+        world.endpoint(at(1)).reason.contains("held back")
+    });
+    world
+}
+
+#[test]
+fn a_held_back_endpoint_is_witness_enough_against_a_silent_one() {
+    let mut world = held_back();
+    world.set(at(2), Server::Silent);
+    world.tell(Event::SessionStalled {
+        endpoint: at(2),
+        again: false,
+    });
+    let took = world.run_until(seconds(20), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    assert!(took <= ms(1_500), "short time-outs are enough (D4): {took:?}");
+    assert_eq!(world.endpoint(at(1)).health, Health::Ready, "taken at once");
+    assert_eq!(world.state(), NodeState::Attached);
+}
+
 #[test]
 fn a_foreign_server_is_an_impostor_while_a_witness_verifies() {
     let mut world = World::attached(2);

@@ -104,10 +104,9 @@ fn positions_of_one_watch_are_in_order() {
 #[test]
 fn archived_only_when_endpoint_and_node_are_both_gone_for_the_grace_period() {
     let mut world = World::attached(3);
-    world.sources.insert(
-        NODES,
-        Answers::Nodes(vec![("a", at(1)), ("b", at(2)), ("c", at(3))]),
-    );
+    world
+        .sources
+        .insert(NODES, nodes(&[("a", at(1)), ("b", at(2)), ("c", at(3))]));
     world.run(seconds(300));
     // Gone from the Endpoints alone: retained, for ever.
     world
@@ -117,9 +116,7 @@ fn archived_only_when_endpoint_and_node_are_both_gone_for_the_grace_period() {
     world.run(seconds(7200));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Retained);
     // The Node goes too.
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(590));
     assert_eq!(
         world.endpoint(at(3)).standing,
@@ -139,12 +136,10 @@ fn archived_only_when_endpoint_and_node_are_both_gone_for_the_grace_period() {
 #[test]
 fn nothing_is_archived_while_no_other_endpoint_is_ready() {
     let mut world = World::attached(2);
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(300));
     world.sources.insert(KUBERNETES, Answers::List(vec![at(1)]));
-    world.sources.insert(NODES, Answers::Nodes(vec![("a", at(1))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1))]));
     world.run(seconds(400));
     world.set(at(1), Server::Refuses);
     world.set(at(2), Server::Refuses);
@@ -238,16 +233,13 @@ fn a_missing_port_is_that_of_a_listed_endpoint_and_never_invented() {
 #[test]
 fn another_balancers_old_file_does_not_keep_what_is_proven_gone() {
     let mut world = World::attached(2);
-    world.sources.insert(
-        NODES,
-        Answers::Nodes(vec![("a", at(1)), ("b", at(2)), ("c", at(3))]),
-    );
+    world
+        .sources
+        .insert(NODES, nodes(&[("a", at(1)), ("b", at(2)), ("c", at(3))]));
     world.sources.insert(IMPORT, Answers::List(vec![at(3)]));
     world.run(seconds(300));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Listed);
-    world
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    world.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     world.run(seconds(1500));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Archived);
 }
@@ -266,17 +258,14 @@ fn what_grows_is_bounded() {
 #[test]
 fn remembered_endpoints_come_back_as_hints_with_their_ages() {
     let mut first = World::attached(3);
-    first.sources.insert(
-        NODES,
-        Answers::Nodes(vec![("a", at(1)), ("b", at(2)), ("c", at(3))]),
-    );
+    first
+        .sources
+        .insert(NODES, nodes(&[("a", at(1)), ("b", at(2)), ("c", at(3))]));
     first.run(seconds(200));
     first
         .sources
         .insert(KUBERNETES, Answers::List(vec![at(1), at(2)]));
-    first
-        .sources
-        .insert(NODES, Answers::Nodes(vec![("a", at(1)), ("b", at(2))]));
+    first.sources.insert(NODES, nodes(&[("a", at(1)), ("b", at(2))]));
     first.set(at(3), Server::Refuses);
     first.run(seconds(400));
     let records = first.policy.records();

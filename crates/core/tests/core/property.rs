@@ -141,11 +141,11 @@ fn apply(world: &mut World, happens: Happens) {
             world.sources.insert(SourceId(source), answers);
         }
         Happens::Nodes(nodes) => {
-            let nodes = nodes
+            let nodes: Vec<(&str, SocketAddr)> = nodes
                 .into_iter()
                 .map(|n| (NAMES[usize::from(n)], at(n)))
                 .collect();
-            world.sources.insert(NODES, Answers::Nodes(nodes));
+            world.sources.insert(NODES, crate::world::nodes(&nodes));
         }
         Happens::Event(event) | Happens::Stray(event) => world.tell(event),
         Happens::Time(millis) => world.run(ms(millis)),

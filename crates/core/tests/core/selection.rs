@@ -173,6 +173,8 @@ fn own_node(zone: Option<&str>) -> NodeListing {
         addresses: vec![],
         control_plane: false,
         zone: zone.map(Into::into),
+        ready: None,
+        leaving: false,
     }
 }
 
@@ -248,7 +250,7 @@ fn the_own_node_is_asked_for_now_and_then_where_its_zone_is_wanted() {
         let mut world = World::attached_with(2, settings);
         world.sources.insert(
             NODES,
-            Answers::Nodes(vec![("cp-1", at(1)), ("cp-2", at(2)), ("worker-1", at(77))]),
+            nodes(&[("cp-1", at(1)), ("cp-2", at(2)), ("worker-1", at(77))]),
         );
         world.run(seconds(1800));
         let refreshes = world.refreshes_of(NODES);
@@ -319,7 +321,7 @@ fn a_partial_list_of_nodes_proves_no_absence() {
     let mut world = World::attached(2);
     world
         .sources
-        .insert(NODES, Answers::Nodes(vec![("cp-1", at(1)), ("cp-2", at(2))]));
+        .insert(NODES, nodes(&[("cp-1", at(1)), ("cp-2", at(2))]));
     world.tell(Event::RefreshRequested);
     world.run(seconds(1));
     world.sources.insert(NODES, Answers::Never);

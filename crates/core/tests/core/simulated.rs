@@ -233,7 +233,7 @@ fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
 #[test]
 fn nothing_is_archived_while_this_machine_has_no_route() {
     let settings = Settings {
-        unwitnessed_grace: seconds(300),
+        unwitnessed_grace: seconds(260),
         ..settings()
     };
     let mut world = World::attached_with(3, settings);
@@ -242,7 +242,7 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.set(at(3), Server::Refuses);
     world.run(seconds(250));
     world.sources.insert(KUBERNETES, Answers::Fails);
-    world.run(seconds(60));
+    world.run(seconds(120));
     for n in 1..=3 {
         world.set(at(n), Server::NoRoute);
     }
@@ -254,4 +254,29 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.tell(reported(KUBERNETES, RefreshId(99_999), &short));
     world.run(seconds(60));
     assert_eq!(world.endpoint(at(3)).standing, Standing::Retained);
+}
+
+/// Seed 4195: a session that hung on a dead server while nobody was ready went on hanging when somebody was.
+#[test]
+fn sessions_with_a_dead_server_are_freed_as_soon_as_there_is_somewhere_to_go() {
+    let mut world = World::attached(2);
+    world.set(at(1), Server::Silent);
+    world.set(at(2), Server::NotReady("poststarthook/x"));
+    world.open_sessions(at(1), 1);
+    for again in [false, true] {
+        world.tell(Event::SessionStalled {
+            endpoint: at(1),
+            again,
+        });
+        world.run(seconds(15));
+    }
+    world.run_until(seconds(60), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(20));
+    assert_eq!(world.endpoint(at(1)).health, Health::Unreachable);
+    assert_eq!(world.closes(), vec![], "nowhere to go (H5)");
+    world.set(at(2), Server::Ready);
+    world.run_until(seconds(60), |world| world.state() == NodeState::Attached);
+    let close = world.closes().pop().expect("freed with the same step");
+    assert_eq!(close.endpoint, at(1));
+    assert!(matches!(close.which, Which::SilentFor(_)));
 }

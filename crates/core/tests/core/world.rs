@@ -30,7 +30,7 @@ pub(crate) enum Answers {
     Holding(Vec<SocketAddr>, Duration),
     /// As etcd answers while a majority of its members is away.
     WithoutQuorum(Vec<SocketAddr>),
-    Nodes(Vec<(&'static str, SocketAddr)>),
+    Nodes(Vec<NodeListing>),
     /// The node's Lease, renewed then.
     Lease(Timestamp),
     Fails,
@@ -320,13 +320,7 @@ impl World {
             }
             Answers::WithoutQuorum(list) => (ms(4), told(source, refresh, list, false)),
             Answers::Nodes(nodes) => {
-                let listing = |(name, address): &(&str, SocketAddr)| NodeListing {
-                    name: (*name).into(),
-                    addresses: vec![address.ip()],
-                    control_plane: true,
-                    zone: None,
-                };
-                let all: Vec<NodeListing> = nodes.iter().map(listing).collect();
+                let all = nodes.clone();
                 let event = match &asked.ask {
                     Ask::Everything => Event::SourceReported {
                         source,
@@ -423,4 +417,17 @@ fn told(source: SourceId, refresh: RefreshId, list: &[SocketAddr], verified: boo
             ..Report::default()
         },
     }
+}
+
+/// Control-plane Nodes of which nothing is told but name and address.
+pub(crate) fn nodes(all: &[(&str, SocketAddr)]) -> Answers {
+    let listing = |(name, address): &(&str, SocketAddr)| NodeListing {
+        name: (*name).into(),
+        addresses: vec![address.ip()],
+        control_plane: true,
+        zone: None,
+        ready: None,
+        leaving: false,
+    };
+    Answers::Nodes(all.iter().map(listing).collect())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::Subject;
 use super::grpc::{Call, Channel, Messages, decoded};
 use super::keys::{Contents, ENTRIES_MAX, Keys};
 use super::messages::{
@@ -40,12 +41,17 @@ pub(super) struct Answer {
     pub(super) contents: Contents,
     /// Not asked for without quorum.
     pub(super) members: Option<MemberListResponse>,
-    /// The watch, or why there is none.
+    /// The watch, or why there is none; empty: none was wanted.
     pub(super) watch: Result<Messages, String>,
 }
 
 /// Asks the member at `target`.
-pub(super) async fn ask(target: &Target, keys: &Keys, until: Instant) -> Result<Answer, AskError> {
+pub(super) async fn ask(
+    target: &Target,
+    keys: &Keys,
+    subject: Subject,
+    until: Instant,
+) -> Result<Answer, AskError> {
     let channel = Channel::open(target.address, &target.access, &target.authority, until).await?;
     let (leases, lost) = leases(&channel, keys, until).await?;
     let header = leases
@@ -54,6 +60,17 @@ pub(super) async fn ask(target: &Target, keys: &Keys, until: Instant) -> Result<
         .ok_or_else(|| AskError::Nonsense("an answer that does not say whose it is".to_owned()))?;
     let (cluster, revision) = (header.cluster_id, header.revision);
     let mut contents = Contents::new(keys.clone());
+    if subject == Subject::Members {
+        // A read with quorum came before it: this member has caught up with every change that was agreed on.
+        return Ok(Answer {
+            cluster,
+            revision,
+            lost,
+            contents,
+            members: Some(member_list(&channel, until).await?),
+            watch: Err(String::new()),
+        });
+    }
     leases.kvs.iter().for_each(|kv| contents.put(kv));
     if leases.more {
         contents.there_are_more();
@@ -148,18 +165,23 @@ async fn list(
     channel.call(call, &request, until).await
 }
 
-/// The members. That they cannot be had spoils nothing.
-async fn members(channel: &Channel, wanted: bool, until: Instant) -> Option<MemberListResponse> {
+/// The members as this one knows them.
+async fn member_list(channel: &Channel, until: Instant) -> Result<MemberListResponse, AskError> {
     let call = Call {
         method: MEMBER_LIST,
         with_leader: false,
         answer_max: MEMBER_LIST_MAX,
     };
+    channel.call(call, &MemberListRequest {}, until).await
+}
+
+/// The members beside the keys. That they cannot be had spoils nothing.
+async fn members(channel: &Channel, wanted: bool, until: Instant) -> Option<MemberListResponse> {
     if !wanted {
         return None;
     }
-    let answer = channel.call(call, &MemberListRequest {}, until).await;
-    answer
+    member_list(channel, until)
+        .await
         .inspect_err(|error| tracing::debug!(%error, "no list of members"))
         .ok()
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::grpc::{Messages, decoded};
 use super::keys::Contents;
-use super::messages::WatchResponse;
+use super::messages::{MemberListResponse, WatchResponse};
 use crate::ask_error::foreign_words;
 use crate::refresh::Voice;
 
@@ -31,6 +31,8 @@ pub(crate) struct Watch {
 /// What is known by one member's answer, and what it counts for.
 pub(super) struct Standpoint {
     pub(super) contents: Contents,
+    /// The members, where they were told.
+    pub(super) members: Option<MemberListResponse>,
     pub(super) answered_by: SocketAddr,
     /// Whether it may take something away (M6).
     pub(super) counts_fully: bool,

@@ -50,12 +50,23 @@ struct Metadata {
     name: String,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(rename = "deletionTimestamp", default)]
+    deleted: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Status {
     #[serde(default)]
     addresses: Option<Vec<Address>>,
+    #[serde(default)]
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +117,15 @@ impl Node {
                 .find_map(|label| labels.get(*label))
                 .filter(|zone| !zone.is_empty())
                 .cloned(),
+            // `Unknown` is what the cluster writes when the kubelet has been silent.
+            ready: self
+                .status
+                .conditions
+                .unwrap_or_default()
+                .iter()
+                .find(|condition| condition.kind == "Ready")
+                .map(|condition| condition.status == "True"),
+            leaving: self.metadata.deleted.is_some(),
         }
     }
 }
@@ -164,6 +184,29 @@ mod tests {
             .expect("a node")
             .into_listing();
         assert!(!node.control_plane);
+    }
+
+    #[test]
+    fn ready_and_the_deletion_timestamp_are_told() {
+        let with = |condition: &str, deleted: &str| {
+            let text = NODE
+                .replace(
+                    r#""status":{"#,
+                    &format!(r#""status":{{"conditions":[{condition}],"#),
+                )
+                .replace(r#""name":"cp-1","#, &format!(r#""name":"cp-1",{deleted}"#));
+            let node = Node::read(text.as_bytes()).expect("a node").into_listing();
+            (node.ready, node.leaving)
+        };
+        assert_eq!(with("", ""), (None, false));
+        let other = r#"{"type":"DiskPressure","status":"True"}"#;
+        assert_eq!(with(other, ""), (None, false));
+        for (status, ready) in [("True", true), ("False", false), ("Unknown", false)] {
+            let condition = format!(r#"{other},{{"type":"Ready","status":"{status}"}}"#);
+            assert_eq!(with(&condition, ""), (Some(ready), false));
+        }
+        let deleted = r#""deletionTimestamp":"2026-01-01T00:00:00Z","#;
+        assert_eq!(with("", deleted), (None, true));
     }
 
     #[test]

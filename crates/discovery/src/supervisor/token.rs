@@ -15,6 +15,9 @@ const PREFIX: &str = "K10";
 /// The user that the supervisor's node paths are open to. The server's own user is refused there.
 const NODE_USER: &str = "node";
 
+/// The user that the paths for other servers are open to.
+const SERVER_USER: &str = "server";
+
 /// A node token.
 pub(crate) struct Token {
     /// What vouches for the cluster's CA; bare secrets have none.
@@ -46,10 +49,16 @@ impl Token {
     /// The value of the Authorization header.
     pub(crate) fn authorization(&self) -> String {
         match &self.login {
-            Login::Password { user, password } => {
-                format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-            }
+            Login::Password { user, password } => basic(user, password),
             Login::Bootstrap(token) => format!("Bearer {token}"),
+        }
+    }
+
+    /// The same where only servers are answered: a server's token is that under the server's name.
+    pub(crate) fn authorization_of_server(&self) -> String {
+        match &self.login {
+            Login::Password { user, password } if user == NODE_USER => basic(SERVER_USER, password),
+            _ => self.authorization(),
         }
     }
 }
@@ -87,6 +96,10 @@ impl FromStr for Token {
             login: full_login(login)?,
         })
     }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 fn bare_login(secret: &str) -> Login {
@@ -173,6 +186,15 @@ mod tests {
         );
         assert_eq!(read("K10::node:x"), Ok((false, basic("node:x"))));
         assert_eq!(read("K10kings"), Ok((false, basic("node:K10kings"))));
+    }
+
+    #[test]
+    fn servers_paths_are_asked_under_the_servers_name() {
+        let shown = |text: &str| text.parse::<Token>().expect("a token").authorization_of_server();
+        for text in ["K10::server:secret", "K10::node:secret", "secret"] {
+            assert_eq!(shown(text), basic("server:secret"), "{text}");
+        }
+        assert_eq!(shown("abcdef.0123456789abcdef"), "Bearer abcdef.0123456789abcdef");
     }
 
     #[test]

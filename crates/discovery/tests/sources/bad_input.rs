@@ -1,7 +1,9 @@
 //! Bad input from a server: each kind costs that one report, is told clearly, and a good server beside it is heard.
 
 use jackline_core::Event;
-use jackline_discovery::{Distribution, NodesConfig, SourceConfig, SupervisorConfig, TokenOrigin};
+use jackline_discovery::{
+    Distribution, NodesConfig, SourceConfig, SupervisorConfig, SupervisorList, TokenOrigin,
+};
 use rcgen::date_time_ymd;
 
 use crate::server::{Reply, Seen, Server, slices, status};
@@ -23,6 +25,7 @@ fn supervisor() -> SourceConfig {
         distribution: Distribution::K3s,
         token: Some(TokenOrigin::Inline("secret".to_owned())),
         port: None,
+        list: SupervisorList::Apiservers,
     })
 }
 

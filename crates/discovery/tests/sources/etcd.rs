@@ -5,6 +5,7 @@ mod false_member;
 mod gateway;
 mod history;
 mod members;
+mod membership;
 mod program;
 mod protocol;
 mod quorum;
@@ -33,14 +34,18 @@ fn lease(ip: &str) -> String {
 
 /// A source that begins with `endpoints`, with a client certificate of `pki`.
 fn source(pki: &Pki, endpoints: &[RegistrationAddress]) -> SourceConfig {
+    SourceConfig::Etcd(config(pki, endpoints))
+}
+
+fn config(pki: &Pki, endpoints: &[RegistrationAddress]) -> EtcdConfig {
     let (certificate, key) = files(pki, "reader", &pki.identity_as("reader", |_| {}));
-    SourceConfig::Etcd(EtcdConfig {
+    EtcdConfig {
         endpoints: endpoints.to_vec(),
         ca_file: Some(pki.file("etcd-ca.crt", pki.pem())),
         client_certificate: Some(certificate),
         client_key: Some(key),
         ..EtcdConfig::default()
-    })
+    }
 }
 
 fn stand(pki: &Pki, endpoints: &[RegistrationAddress]) -> Stand {

@@ -1,6 +1,8 @@
 //! Every source against servers in this process: the good paths, every kind of bad input, and every order of failures.
 
 mod bad_input;
+mod db_info;
+mod debian;
 mod dns;
 mod dnsmasq;
 mod drain;
@@ -14,6 +16,7 @@ mod real_names;
 mod registration;
 mod server;
 mod services;
+mod sibling;
 mod stand;
 mod supervisor;
 mod watch;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use jackline_core::{Breadth, Mode};
-use jackline_discovery::{Distribution, SourceConfig, SupervisorConfig, TokenOrigin};
+use jackline_discovery::{Distribution, SourceConfig, SupervisorConfig, SupervisorList, TokenOrigin};
 use jackline_trust::{Trust, TrustConfig};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,7 @@ fn config(token: Option<&str>) -> SupervisorConfig {
         distribution: Distribution::K3s,
         token: token.map(|token| TokenOrigin::Inline(token.to_owned())),
         port: None,
+        list: SupervisorList::Apiservers,
     }
 }
 

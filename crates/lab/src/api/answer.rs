@@ -25,12 +25,15 @@ pub(crate) fn bytes(status: StatusCode, content_type: &'static str, bytes: Bytes
     finish(status, content_type, Full::new(bytes).boxed_unsync())
 }
 
-pub(crate) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+pub(crate) fn stream(
+    content_type: &'static str,
+    chunks: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
     use futures_util::StreamExt;
     let frames = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
     finish(
         StatusCode::OK,
-        "application/json",
+        content_type,
         StreamBody::new(frames).boxed_unsync(),
     )
 }

@@ -51,5 +51,5 @@ pub(crate) fn events(process: &Arc<Process>) -> Response<Body> {
             Some((Bytes::from(line), (ticks, number + 1)))
         }
     });
-    answer::stream(events)
+    answer::stream("application/json", events)
 }

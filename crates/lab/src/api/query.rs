@@ -33,6 +33,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may be given again.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let own = self.pairs.iter().filter(move |(own, _)| own == name);
+        own.map(|(_, value)| value.as_str())
+    }
+
     /// `true` or `1`, as Kubernetes reads booleans.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         matches!(self.value(name), Some("true" | "1" | ""))

@@ -53,6 +53,9 @@ pub(crate) fn may(user: &User, verb: Verb, target: &Target, pinned: Option<&str>
         return matches!(verb, List | Watch)
             && matches!(target.resource, Endpoints | EndpointSlices | Nodes | Services);
     }
+    if user.name == "system:k3s-controller" {
+        return reads && target.resource == Endpoints || verb == Get && target.resource == Nodes;
+    }
     let Some(node) = user
         .name
         .strip_prefix("system:node:")
@@ -149,6 +152,17 @@ mod tests {
             None
         ));
         assert!(!may(&proxy, Verb::Get, &at("/api/v1/nodes/n1"), None));
+    }
+
+    #[test]
+    fn k3s_s_controllers_watch_endpoints_and_get_nodes_by_name() {
+        let controller = user("system:k3s-controller", "system:authenticated");
+        let endpoints = "/api/v1/namespaces/default/endpoints";
+        assert!(may(&controller, Verb::Watch, &at(endpoints), Some("kubernetes")));
+        assert!(may(&controller, Verb::Get, &at("/api/v1/nodes/n1"), None));
+        assert!(!may(&controller, Verb::List, &at("/api/v1/nodes"), Some("n1")));
+        let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+        assert!(!may(&controller, Verb::List, &at(slices), None));
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use jiff::Timestamp;
 use rustls_pki_types::ServerName;
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -33,6 +35,9 @@ const ANSWER_MAX: usize = 1 << 20;
 /// The one name that every serving certificate of a cluster carries.
 const SERVER_NAME: &str = "kubernetes";
 
+/// Where the nodes' Leases are.
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+
 const PATH: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
 
 /// Why a request got no answer.
@@ -48,12 +53,12 @@ pub(super) struct Transport {
     /// HTTP/2's one connection. The lock is held while it is dialled: everybody waits for the same dial, and shares
     /// its failure.
     shared: tokio::sync::Mutex<Shared>,
-    idle: Mutex<Vec<Held<http1::SendRequest<Empty<Bytes>>>>>,
+    idle: Mutex<Vec<Held<http1::SendRequest<Full<Bytes>>>>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    held: Option<Held<http2::SendRequest<Empty<Bytes>>>>,
+    held: Option<Held<http2::SendRequest<Full<Bytes>>>>,
     /// When the last dial failed, and why.
     failed: Option<(Instant, String)>,
 }
@@ -70,7 +75,7 @@ pub(super) struct Held<S> {
 
 /// The one connection of HTTP/2, for one request.
 struct Lent {
-    sender: http2::SendRequest<Empty<Bytes>>,
+    sender: http2::SendRequest<Full<Bytes>>,
     id: usize,
     /// It was kept from earlier requests, and none is under way on it.
     idle: bool,
@@ -97,7 +102,7 @@ impl Transport {
     /// Sends a request and reads its answer; `anew`: on a new connection, whatever is kept.
     pub(super) async fn send(&self, id: usize, anew: bool) -> Result<(), Failure> {
         match self.setting.kind {
-            Kind::Http2 => self.send_shared(id, anew).await,
+            Kind::Http2 | Kind::Kubelet => self.send_shared(id, anew).await,
             _ => self.send_exclusive(id, anew).await,
         }
     }
@@ -112,7 +117,11 @@ impl Transport {
         };
         lent.sender.ready().await.map_err(|error| failed(chain(&error)))?;
         self.setting.ledger.written(id, lent.id);
-        let request = get(&self.setting, &format!("https://{SERVER_NAME}{PATH}?id={id}")).map_err(failed)?;
+        let request = match self.setting.kind {
+            Kind::Kubelet => renewal(&self.setting, id),
+            _ => get(&self.setting, &format!("https://{SERVER_NAME}{PATH}?id={id}")),
+        };
+        let request = request.map_err(failed)?;
         let response = lent
             .sender
             .send_request(request)
@@ -180,7 +189,7 @@ impl Transport {
         judged
     }
 
-    async fn take_idle(&self) -> Option<Held<http1::SendRequest<Empty<Bytes>>>> {
+    async fn take_idle(&self) -> Option<Held<http1::SendRequest<Full<Bytes>>>> {
         loop {
             let mut held = lock(&self.idle).pop()?;
             if held.sender.ready().await.is_ok() {
@@ -191,7 +200,7 @@ impl Transport {
         }
     }
 
-    fn keep(&self, held: Held<http1::SendRequest<Empty<Bytes>>>) {
+    fn keep(&self, held: Held<http1::SendRequest<Full<Bytes>>>) {
         if self.setting.kind == Kind::Http1 && !held.sender.is_closed() {
             let mut idle = lock(&self.idle);
             if idle.len() < IDLE_MAX {
@@ -210,9 +219,9 @@ fn final_failure(why: String) -> Failure {
 }
 
 /// A request for something that every credential of a node may read.
-pub(super) fn get(setting: &Setting, uri: &str) -> Result<Request<Empty<Bytes>>, String> {
+pub(super) fn get(setting: &Setting, uri: &str) -> Result<Request<Full<Bytes>>, String> {
     let mut builder = Request::get(uri).header("user-agent", "jackline-lab");
-    if setting.kind != Kind::Http2 {
+    if !setting.kind.shares() {
         builder = builder.header("host", SERVER_NAME);
     }
     if setting.kind == Kind::Fresh {
@@ -221,7 +230,23 @@ pub(super) fn get(setting: &Setting, uri: &str) -> Result<Request<Empty<Bytes>>,
     if let Some(authorization) = setting.identity.authorization(setting.kind) {
         builder = builder.header("authorization", authorization);
     }
-    builder.body(Empty::new()).map_err(|error| error.to_string())
+    builder.body(Full::default()).map_err(|error| error.to_string())
+}
+
+/// The renewal of the node's Lease, as a kubelet writes it.
+fn renewal(setting: &Setting, id: usize) -> Result<Request<Full<Bytes>>, String> {
+    let name = &setting.name;
+    let uri = format!("https://{SERVER_NAME}{LEASES}/{name}?id={id}");
+    let lease = json!({
+        "kind": "Lease", "apiVersion": "coordination.k8s.io/v1",
+        "metadata": { "name": name, "namespace": "kube-node-lease" },
+        "spec": { "holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": Timestamp::now().to_string() },
+    });
+    Request::put(uri)
+        .header("user-agent", "jackline-lab")
+        .header("content-type", "application/json")
+        .body(Full::from(lease.to_string()))
+        .map_err(|error| error.to_string())
 }
 
 /// Only a whole 2xx is the answer of an apiserver: an etcd-only server's 503 is none.
@@ -253,7 +278,7 @@ async fn connect(setting: &Setting) -> Result<TlsStream<TcpStream>, String> {
 }
 
 /// A new HTTP/1.1 connection.
-pub(super) async fn dial_http1(setting: &Setting) -> Result<Held<http1::SendRequest<Empty<Bytes>>>, String> {
+pub(super) async fn dial_http1(setting: &Setting) -> Result<Held<http1::SendRequest<Full<Bytes>>>, String> {
     let stream = connect(setting).await?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
@@ -261,7 +286,7 @@ pub(super) async fn dial_http1(setting: &Setting) -> Result<Held<http1::SendRequ
     Ok(hold(setting, sender, connection))
 }
 
-async fn dial_http2(setting: &Setting) -> Result<Held<http2::SendRequest<Empty<Bytes>>>, String> {
+async fn dial_http2(setting: &Setting) -> Result<Held<http2::SendRequest<Full<Bytes>>>, String> {
     let stream = connect(setting).await?;
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -301,7 +326,7 @@ where
     }
 }
 
-impl Held<http2::SendRequest<Empty<Bytes>>> {
+impl Held<http2::SendRequest<Full<Bytes>>> {
     fn lend(&self, idle: bool) -> Lent {
         Lent {
             sender: self.sender.clone(),
@@ -312,12 +337,12 @@ impl Held<http2::SendRequest<Empty<Bytes>>> {
     }
 }
 
-impl Held<http1::SendRequest<Empty<Bytes>>> {
+impl Held<http1::SendRequest<Full<Bytes>>> {
     pub(super) fn id(&self) -> usize {
         self.id
     }
 
-    pub(super) fn sender(&mut self) -> &mut http1::SendRequest<Empty<Bytes>> {
+    pub(super) fn sender(&mut self) -> &mut http1::SendRequest<Full<Bytes>> {
         &mut self.sender
     }
 

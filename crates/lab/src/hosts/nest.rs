@@ -38,7 +38,7 @@ pub struct Lack {
 }
 
 impl Lack {
-    fn of(why: impl Into<String>, bring: &str) -> Self {
+    pub(super) fn of(why: impl Into<String>, bring: &str) -> Self {
         Self {
             why: why.into(),
             bring: bring.to_owned(),

@@ -1,7 +1,7 @@
 //! What goes wrong between hosts, a file each: what happens, as prose, and what must hold.
 //!
 //! All faults but that of a pulled cable are faults of a path: the server is well, its list says so, and other hosts reach it.
-//! Nobody but the agents themselves can find out.
+//! Nobody but the agents themselves can find out. What is played on real apiservers is beside it, in `real`.
 
 mod dropped;
 mod far_and_lossy;
@@ -13,12 +13,14 @@ mod partition;
 
 use std::time::{Duration, Instant};
 
+use super::real;
 use crate::Server;
 use crate::clients::judge::Evidence;
-use crate::scenario::{Scenario, Stage};
+use crate::runner::Playable;
+use crate::scenario::Stage;
 
 /// In the order of the run.
-pub(super) static ALL: [&Scenario; 9] = [
+pub(super) static ALL: [&dyn Playable; 13] = [
     &dropped::TO_SERVER,
     &dropped::FROM_SERVER,
     &dropped::BOTH_WAYS,
@@ -28,17 +30,29 @@ pub(super) static ALL: [&Scenario; 9] = [
     &mtu::SCENARIO,
     &far_and_lossy::SCENARIO,
     &partition::SCENARIO,
+    &real::ALTERNATING,
+    &real::ANONYMOUS_ALLOWED,
+    &real::ANONYMOUS_REFUSED,
+    &real::REMOVED,
 ];
 
 /// Those of a quick run: one that the node must find out by itself, and one that its kernel tells it.
 pub(super) const SHORT: [&str; 2] = [dropped::FROM_SERVER.name, link_down::SCENARIO.name];
+
+/// Those that need real apiservers. Whoever has them wants them played in a quick run too.
+pub(super) const NEED_APISERVERS: [&str; 4] = [
+    real::ALTERNATING.name,
+    real::ANONYMOUS_ALLOWED.name,
+    real::ANONYMOUS_REFUSED.name,
+    real::REMOVED.name,
+];
 
 /// Those that need the long cable.
 pub(super) const NEED_LONG_CABLE: [&str; 1] = [far_and_lossy::SCENARIO.name];
 
 /// The names of all, in the order of the run.
 pub(super) fn names_of_all() -> Vec<&'static str> {
-    ALL.iter().map(|scenario| scenario.name).collect()
+    ALL.iter().map(|scenario| scenario.name()).collect()
 }
 
 /// A request on a new connection takes at most this much longer than usual.

@@ -26,6 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 const ANSWER_MAX: usize = 1 << 20;
 
+const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints/kubernetes";
+
 /// Reads the list through the balancer again and again: the one proof that it serves, and all that it learns but for the
 /// very first list, which a supervisor tells as the node joins.
 pub(super) async fn learn(shared: Arc<Shared>) {
@@ -36,15 +38,7 @@ pub(super) async fn learn(shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let answer = timeout(
-            TIMEOUT,
-            ask(
-                &shared,
-                shared.listen,
-                "/api/v1/namespaces/default/endpoints/kubernetes",
-            ),
-        );
-
+        let answer = timeout(TIMEOUT, ask(&shared, shared.listen, ENDPOINTS));
         let list = match answer.await {
             Ok(Ok((status, body))) if status.is_success() => Some(addresses(&body)),
             _ => None,
@@ -56,6 +50,7 @@ pub(super) async fn learn(shared: Arc<Shared>) {
     }
 }
 
+/// The first list: of the supervisor, and where there is none (a real apiserver knows nothing of it) of the apiserver itself.
 async fn join(shared: &Shared) {
     let mut ticks = interval(LEARN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -63,8 +58,18 @@ async fn join(shared: &Shared) {
         ticks.tick().await;
         let servers = shared.lock().fallback.clone();
         for server in servers {
-            if let Ok(Ok((_, body))) = timeout(TIMEOUT, ask(shared, server, "/v1-k3s/apiservers")).await {
-                obey(shared, serde_json::from_slice(&body).unwrap_or_default());
+            match timeout(TIMEOUT, ask(shared, server, "/v1-k3s/apiservers")).await {
+                Ok(Ok((status, body))) if status.is_success() => {
+                    obey(shared, serde_json::from_slice(&body).unwrap_or_default());
+                }
+                Ok(Ok(_)) => {
+                    if let Ok(Ok((status, body))) = timeout(TIMEOUT, ask(shared, server, ENDPOINTS)).await
+                        && status.is_success()
+                    {
+                        obey(shared, addresses(&body));
+                    }
+                }
+                _ => {}
             }
         }
     }

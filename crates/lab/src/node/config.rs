@@ -15,6 +15,10 @@ pub(crate) enum Access {
     KubeProxy,
     /// The kubelet's: may get the Endpoints, and watch nothing.
     Kubelet,
+    /// A ServiceAccount's token: may what its ClusterRole says.
+    ServiceAccount,
+    /// None: may what the anonymous may.
+    Nothing,
 }
 
 /// What goes into the file.
@@ -61,11 +65,15 @@ impl NodeConfig {
         let _ = writeln!(text, "state-dir: {}", path(&self.state_dir));
         let _ = writeln!(text, "socket: {}", path(&self.socket));
         let _ = writeln!(text, "cluster:\n  ca-file: {}", path(&self.credentials.ca_file));
-        let kubeconfig = match self.access {
-            Access::KubeProxy => &self.credentials.kube_proxy_kubeconfig,
-            Access::Kubelet => &self.credentials.kubelet_kubeconfig,
+        let (key, file) = match self.access {
+            Access::KubeProxy => ("kubeconfig", Some(&self.credentials.kube_proxy_kubeconfig)),
+            Access::Kubelet => ("kubeconfig", Some(&self.credentials.kubelet_kubeconfig)),
+            Access::ServiceAccount => ("token-file", Some(&self.credentials.bearer_token)),
+            Access::Nothing => ("", None),
         };
-        let _ = writeln!(text, "  kubeconfig: {}", path(kubeconfig));
+        if let Some(file) = file {
+            let _ = writeln!(text, "  {key}: {}", path(file));
+        }
         if self.supervisor {
             let token = path(&self.credentials.node_token);
             let _ = writeln!(text, "supervisor:\n  distribution: k3s\n  token-file: {token}");
@@ -139,6 +147,7 @@ mod tests {
             kube_proxy_key: folder.join("proxy.key"),
             kubelet_kubeconfig: folder.join("kubelet.kubeconfig"),
             kube_proxy_kubeconfig: folder.join("proxy.kubeconfig"),
+            k3s_controller_kubeconfig: folder.join("controller.kubeconfig"),
             node_token: folder.join("node-token"),
             bearer_token: folder.join("token"),
         };

@@ -1,4 +1,6 @@
-//! One child process `PROGRAM run --config FILE`, ended by its own handle and never by its name.
+//! One child process, a node's `PROGRAM run --config FILE` or another: started in its place, ended by its own handle and
+//! never by its name. A node's standard input is a pipe that the lab holds: however the lab ends, a `kill -9` included,
+//! its nodes end with it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -27,26 +29,37 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program in its place; its output is appended to `log`. Called within a tokio runtime.
+    /// Starts a node's program in its place; its output is appended to `log`. Called within a tokio runtime.
     ///
     /// # Errors
     /// When the log cannot be opened or the program cannot be run.
     pub(crate) fn start(program: &Path, config: &Path, log: &Path, place: &Place) -> anyhow::Result<Self> {
-        let out = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .context("opening the node's log")?;
-        let err = out.try_clone().context("opening the node's log")?;
         let mut command = Command::new(program);
         command
             .arg("run")
             .arg("--config")
             .arg(config)
+            .arg("--until-input-ends");
+        Self::spawn(command, log, place)
+    }
+
+    /// The same with any command.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub(crate) fn spawn(mut command: Command, log: &Path, place: &Place) -> anyhow::Result<Self> {
+        let out = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .context("opening a process's log")?;
+        let err = out.try_clone().context("opening a process's log")?;
+        let shown = command.as_std().get_program().to_owned();
+        command
             // A node's settings come from its file alone, not from the environment of whoever runs the lab.
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("JACKLINE_")))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(err)
             // Ctrl-C is for the lab, which ends its nodes itself.
@@ -61,7 +74,7 @@ impl Process {
         let child = place
             .within(spawn)
             .and_then(|spawned| spawned)
-            .with_context(|| format!("running {} run --config {}", program.display(), config.display()))?;
+            .with_context(|| format!("running {}", Path::new(&shown).display()))?;
         Ok(Self { child })
     }
 
@@ -72,9 +85,7 @@ impl Process {
 
     /// SIGTERM, and waits until it is gone. `Some` with the exit code if it went by itself.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
-        if let Some(pid) = self.pid() {
-            let _ = kill_process(pid, Signal::TERM);
-        }
+        let _ = self.signal(Signal::TERM);
         match timeout(TERMINATE_TIMEOUT, self.child.wait()).await {
             Ok(Ok(status)) => status.code(),
             _ => {
@@ -82,6 +93,15 @@ impl Process {
                 None
             }
         }
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().context("the process is gone")?;
+        kill_process(pid, signal).context("sending a signal")
     }
 
     /// Whether it has ended by itself, and how.

@@ -45,7 +45,11 @@ pub(crate) struct Endpoint {
     pub(crate) standing: String,
     pub(crate) health: String,
     #[serde(default)]
+    pub(crate) administration: String,
+    #[serde(default)]
     pub(crate) reason: String,
+    #[serde(default)]
+    pub(crate) avoided: bool,
     #[serde(default)]
     pub(crate) sessions: u64,
 }
@@ -54,6 +58,10 @@ pub(crate) struct Endpoint {
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) mode: String,
     #[serde(default)]
     pub(crate) error: Option<String>,
 }
@@ -75,6 +83,11 @@ pub(crate) struct StateFile {
 impl Status {
     pub(crate) fn attached(&self) -> bool {
         self.state == "attached"
+    }
+
+    /// The source of this kind; where there are several, the first.
+    pub(crate) fn source(&self, kind: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.kind == kind)
     }
 
     pub(crate) fn endpoint(&self, address: SocketAddr) -> Option<&Endpoint> {
@@ -118,7 +131,13 @@ impl StatusReader {
     /// # Errors
     /// When nobody answers at the socket, or something else than a status.
     pub(crate) async fn read(&mut self) -> anyhow::Result<Status> {
-        let result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        let kept = self.sender.is_some();
+        let mut result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        if kept && matches!(result, Ok(Err(_))) {
+            // A kept connection may be closed at any time: that is no silence.
+            self.sender = None;
+            result = timeout(STATUS_TIMEOUT, self.exchange()).await;
+        }
         match result {
             Ok(Ok(status)) => Ok(status),
             Ok(Err(error)) => {

@@ -25,8 +25,10 @@ pub(crate) struct Cluster {
     pub(crate) anonymous: Anonymous,
     /// The password of the node token.
     pub(crate) node_password: String,
-    /// The ServiceAccount's bearer token.
-    pub(crate) bearer_token: String,
+    /// The ServiceAccount's bearer token, and those that follow it.
+    pub(crate) bearer_token: Mutex<String>,
+    /// A bearer token with all rights.
+    pub(crate) admin_token: String,
     /// Whose client certificates are good.
     pub(crate) clients: Mutex<Vec<Authority>>,
     pub(crate) board: Board,
@@ -42,7 +44,8 @@ impl Cluster {
             timing,
             anonymous,
             node_password: secret(),
-            bearer_token: secret(),
+            bearer_token: Mutex::new(secret()),
+            admin_token: secret(),
             clients: Mutex::new(vec![authority.clone()]),
             board: Board::default(),
             ledger: Ledger::default(),
@@ -62,6 +65,13 @@ impl Cluster {
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let part = f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / f64::from(u32::MAX);
         range.start + width.mul_f64(part)
+    }
+
+    /// The ServiceAccount has another token from now on, and the old one is worth nothing.
+    pub(crate) fn renew_bearer_token(&self) -> String {
+        let fresh = secret();
+        lock(&self.bearer_token).clone_from(&fresh);
+        fresh
     }
 
     /// From now on client certificates of this authority are good too.

@@ -136,6 +136,7 @@ impl Stage {
         let node = &self.nodes[index];
         Setting {
             node: index,
+            name: node.name().to_owned(),
             kind: Kind::Fresh,
             listener: node.listener(),
             place: node.config.place.clone(),

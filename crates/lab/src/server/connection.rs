@@ -2,16 +2,16 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -58,13 +58,15 @@ pub(crate) async fn serve(process: Arc<Process>, link: Arc<Link>) {
     };
     let io = TokioIo::new(stream);
     if h2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(Streams(process.dead.clone()));
+        let mut builder = http2::Builder::new(Streams(process.dead.clone()));
         builder
             .max_concurrent_streams(STREAMS_MAX)
             .timer(TokioTimer::new());
-        drive(builder.serve_connection(io, service), &process.closing, async {}).await;
+        let connection = builder.serve_connection(io, service);
+        let finish = |connection: Pin<&mut _>| http2::Connection::graceful_shutdown(connection);
+        drive(connection, finish, &process.closing, async {}).await;
     } else {
-        let mut builder = hyper::server::conn::http1::Builder::new();
+        let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new());
         let newcomer = async {
             tokio::select! {
@@ -72,7 +74,9 @@ pub(crate) async fn serve(process: Arc<Process>, link: Arc<Link>) {
                 () = sleep_until(accepted + NEWCOMER_GRACE) => {}
             }
         };
-        drive(builder.serve_connection(io, service), &process.closing, newcomer).await;
+        let connection = builder.serve_connection(io, service).with_upgrades();
+        let finish = |connection: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(connection);
+        drive(connection, finish, &process.closing, newcomer).await;
     }
 }
 
@@ -86,10 +90,12 @@ async fn answer(
 }
 
 /// Drives it to its end. Once the process closes and `newcomer` is over, it is told to finish what it has begun.
-async fn drive<C>(connection: C, closing: &CancellationToken, newcomer: impl Future<Output = ()>)
-where
-    C: GracefulConnection,
-{
+async fn drive<C: Future>(
+    connection: C,
+    finish: impl FnOnce(Pin<&mut C>),
+    closing: &CancellationToken,
+    newcomer: impl Future<Output = ()>,
+) {
     let mut connection = pin!(connection);
     let last = async {
         closing.cancelled().await;
@@ -99,7 +105,7 @@ where
         _ = connection.as_mut() => return,
         () = last => {}
     }
-    connection.as_mut().graceful_shutdown();
+    finish(connection.as_mut());
     let _ = connection.await;
 }
 

@@ -20,6 +20,7 @@ use crate::pki::Identity;
 use crate::place::Place;
 use crate::plan::Role;
 use crate::plane::Cluster;
+use crate::server::condition::Condition;
 use crate::server::connection;
 use crate::server::gate::Gate;
 use crate::server::links::{Links, Parked};
@@ -36,14 +37,6 @@ pub(crate) struct Machine {
     pub(crate) condition: watch::Sender<Condition>,
     pub(crate) accepted: AtomicU64,
     pub(crate) requests: AtomicU64,
-}
-
-/// What ails it.
-#[derive(Clone, Default)]
-pub(crate) struct Condition {
-    pub(crate) slow: Option<SlowSpec>,
-    /// Names of failing checks of `/readyz`.
-    pub(crate) failing: Vec<String>,
 }
 
 /// How far it has come.
@@ -198,6 +191,12 @@ impl Process {
         }
     }
 
+    /// A connection that has become something else than HTTP: it is one of the process's connections still.
+    pub(crate) fn attend(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.connections
+            .spawn(self.dead.clone().run_until_cancelled_owned(connection));
+    }
+
     /// Ends it cleanly; returns once it is gone.
     pub(crate) async fn stop(&self, shutdown: Shutdown) -> Option<Parked> {
         self.stopping.cancel();
@@ -260,6 +259,11 @@ impl Process {
             // Either way it is over; the sender is this machine's own and cannot have gone.
             let _ = timeout(pause, quick).await;
         }
+    }
+
+    /// Whether what is written through it is lost.
+    pub(crate) fn loses_writes(&self) -> bool {
+        self.machine.condition.borrow().loses_writes
     }
 
     /// Whether a client is served the API and told that it is ready.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackline_core::{Event, Finding, ProbeFailure, ProbeId, ProbeLimits, StartProbe};
+use jackline_core::{Event, Finding, ProbeFailure, ProbeId, ProbeLimits, Service, Sink, StartProbe};
 use jackline_probe::{ProbeConfig, Prober};
 use jackline_trust::{Trust, TrustConfig};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -20,9 +20,17 @@ pub(crate) struct Bench {
     pub(crate) authority: Authority,
     pub(crate) trust: Arc<Trust>,
     pub(crate) prober: Prober,
+    sink: Sink,
     events: UnboundedReceiver<Event>,
     last: u64,
     folder: tempfile::TempDir,
+}
+
+fn config_for(service: Service) -> ProbeConfig {
+    ProbeConfig {
+        runtime: tokio::runtime::Handle::current(),
+        service,
+    }
 }
 
 impl Bench {
@@ -59,19 +67,24 @@ impl Bench {
         let trust = Arc::new(Trust::load(config));
         let (sender, events) = unbounded_channel();
         // A receiver that is gone has heard all that it wanted to hear.
-        let sink = Arc::new(move |event| drop(sender.send(event)));
-        let config = ProbeConfig {
-            runtime: tokio::runtime::Handle::current(),
-        };
-        let prober = Prober::new(config, Arc::clone(&trust), sink);
+        let sink: Sink = Arc::new(move |event| drop(sender.send(event)));
+        let prober = Prober::new(config_for(Service::Api), Arc::clone(&trust), Arc::clone(&sink));
         Self {
             authority,
             trust,
             prober,
+            sink,
             events,
             last: 0,
             folder,
         }
+    }
+
+    /// The same, for the servers of another service.
+    pub(crate) fn of(mut self, service: Service) -> Self {
+        let sink = Arc::clone(&self.sink);
+        self.prober = Prober::new(config_for(service), Arc::clone(&self.trust), sink);
+        self
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -104,7 +117,7 @@ impl Bench {
 
     /// Asserts that all events have been heard once nothing runs any more.
     pub(crate) async fn no_more_events(mut self) {
-        drop(self.prober);
+        drop((self.prober, self.sink));
         let rest = tokio::time::timeout(DEADLINE, self.events.recv())
             .await
             .expect("the sink goes");

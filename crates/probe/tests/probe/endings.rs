@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use jackline_core::{Event, ProbeFailure, ProbeId, ProbeLimits, StartProbe};
+use jackline_core::{Event, ProbeFailure, ProbeId, ProbeLimits, Service, StartProbe};
 use jackline_probe::{ProbeConfig, Prober};
 use jackline_trust::{Trust, TrustConfig};
 
@@ -76,6 +76,7 @@ fn a_runtime_that_goes_down_aborts_what_runs() {
     let prober = Prober::new(
         ProbeConfig {
             runtime: runtime.handle().clone(),
+            service: Service::Api,
         },
         Arc::new(Trust::load(TrustConfig::default())),
         Arc::new(move |event| heard.lock().unwrap().push(event)),

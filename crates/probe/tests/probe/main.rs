@@ -9,3 +9,4 @@ mod endings;
 mod failures;
 mod keeping;
 mod server;
+mod services;

@@ -197,6 +197,7 @@ fn view(address: SocketAddr) -> EndpointView {
         last_probe: None,
         last_ready: None,
         zone: None,
+        node: None,
         class: Class::ReadyListed,
         connect_usual: Duration::from_millis(1),
         answer_usual: Duration::from_millis(5),

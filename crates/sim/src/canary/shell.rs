@@ -328,6 +328,8 @@ impl World {
             addresses: vec![address.ip()],
             control_plane: true,
             zone: None,
+            ready: Some(true),
+            leaving: false,
         };
         match answers {
             Answers::Emptily => Vec::new(),

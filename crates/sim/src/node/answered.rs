@@ -153,5 +153,7 @@ fn listing(node: NodeTold) -> NodeListing {
         addresses: vec![node.ip.into()],
         control_plane: node.control_plane,
         zone: None,
+        ready: None,
+        leaving: false,
     }
 }

@@ -280,9 +280,11 @@ fn question_of(kind: SourceKind, ask: &Ask, node: crate::network::NodeId) -> Que
         SourceKind::Heartbeat => Question::Lease(node),
         SourceKind::Supervisor => Question::Supervisor,
         SourceKind::Etcd => Question::Etcd,
-        SourceKind::Kubernetes | SourceKind::Static | SourceKind::Registration | SourceKind::Import => {
-            Question::Endpoints
-        }
+        SourceKind::Kubernetes
+        | SourceKind::Static
+        | SourceKind::Registration
+        | SourceKind::Import
+        | SourceKind::Service => Question::Endpoints,
     }
 }
 

@@ -5,7 +5,7 @@ use super::Survey;
 use crate::profile::found::Role;
 use crate::profile::host::Reading;
 use crate::profile::kubeconfig;
-use crate::profile::layout::{Credential, CredentialKind};
+use crate::profile::layout::{Credential, CredentialKind, Etcd};
 
 /// What stands where a file itself is the value …
 const FOUND: &str = "found there";
@@ -20,6 +20,12 @@ const CLUSTER: &[&str] = &[
 ];
 /// And for etcd's.
 const ETCD: &[&str] = &["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"];
+/// And for those of its service.
+const ETCD_SERVICE: &[&str] = &[
+    "services.etcd.ca-file",
+    "services.etcd.client-certificate",
+    "services.etcd.client-key",
+];
 /// And for a token.
 const TOKEN: &[&str] = &["supervisor.token", "supervisor.token-file"];
 
@@ -158,16 +164,54 @@ impl Survey<'_> {
         }
     }
 
-    /// The section `etcd`, where there is a member on this node and all that it wants to see can be read.
+    /// The section `etcd`, where there is a member on this node and all that it wants to see can be read; where there is none and
+    /// the node's apiserver needs etcd all the same, the service.
     pub(super) fn etcd(&mut self) {
         let Some(etcd) = &self.layout.etcd else {
             return;
         };
-        if !self.role_is(|role| matches!(role, Role::Server | Role::EtcdOnly))
-            || self.host.is_there(&self.path(etcd.mark)) != Ok(true)
-        {
-            return;
+        let has_member = self.role_is(|role| matches!(role, Role::Server | Role::EtcdOnly))
+            && self.host.is_there(&self.path(etcd.mark)) == Ok(true);
+        let door = etcd
+            .door
+            .as_ref()
+            .filter(|door| self.role_is(|role| door.roles.contains(&role)));
+        match (has_member, door) {
+            (true, _) => self.etcd_files(
+                etcd,
+                ["etcd.ca-file", "etcd.client-certificate", "etcd.client-key"],
+                ETCD,
+                "what this node's etcd wants to see, which is not asked without it",
+            ),
+            (false, Some(door)) => {
+                self.etcd_files(
+                    etcd,
+                    [
+                        "services.etcd.ca-file",
+                        "services.etcd.client-certificate",
+                        "services.etcd.client-key",
+                    ],
+                    ETCD_SERVICE,
+                    "what etcd's members want to see, whose health is not asked without it",
+                );
+                self.found.give(
+                    door.key,
+                    door.at,
+                    "this server has no member of etcd; its own balancer for it can stand before this",
+                );
+            }
+            (false, None) => {}
         }
+    }
+
+    /// Gives CA, certificate and key of etcd's clients, if all of them can be read.
+    fn etcd_files(
+        &mut self,
+        etcd: &Etcd,
+        keys: [&'static str; 3],
+        instead: &'static [&'static str],
+        what: &str,
+    ) {
         let readable = |path: &str| self.readable(&self.path(path));
         let client = etcd.clients.iter().map(|(certificate, key)| {
             readable(certificate)?;
@@ -180,14 +224,13 @@ impl Survey<'_> {
         match readable(etcd.authority).and(first) {
             Ok((certificate, key)) => {
                 let authority = self.path(etcd.authority);
-                self.found.give("etcd.ca-file", authority, FOUND);
-                self.found.give("etcd.client-certificate", certificate, FOUND);
-                self.found.give("etcd.client-key", key, FOUND);
+                for (name, path) in keys.into_iter().zip([authority, certificate, key]) {
+                    self.found.give(name, path, FOUND);
+                }
             }
-            Err(lack) => self.found.miss(
-                ETCD,
-                format!("what this node's etcd wants to see, which is not asked without it: {lack}; let jackline's user read it"),
-            ),
+            Err(lack) => self
+                .found
+                .miss(instead, format!("{what}: {lack}; let jackline's user read it")),
         }
     }
 

@@ -35,6 +35,7 @@ fn attached() -> Value {
     );
     retained["suspected"] = json!(true);
     retained["sources"] = json!([]);
+    retained["node"] = json!({ "name": "cp-3", "ready": false, "leaving": false });
     retained["last_ready"] = json!("2026-11-24T01:58:00Z");
     json!({
         "version": "0.1.0", "node": "node-1", "pid": 4711, "started": "2026-11-23T01:00:00Z",
@@ -69,6 +70,22 @@ fn page(status: Value) -> String {
 #[test]
 fn attached_with_a_retained_endpoint_and_a_failing_source() {
     insta::assert_snapshot!(page(attached()));
+}
+
+#[test]
+fn a_service_besides_the_api_has_a_heading_of_its_own() {
+    let mut status = attached();
+    let mut etcd = attached();
+    let mut member = endpoint("10.0.0.1:2379", "listed", "ready", "health: 200");
+    member["depth"] = json!("health");
+    member["sources"] = json!(["members"]);
+    etcd["name"] = json!("etcd");
+    etcd["listen"] = json!([]);
+    etcd["warnings"] = json!(["127.0.0.1:2379 is taken by another process; it is tried again every 10 s"]);
+    etcd["endpoints"] = json!([member]);
+    etcd["sources"] = json!([source("members", "good", Value::Null)]);
+    status["services"] = json!([etcd]);
+    insta::assert_snapshot!(page(status));
 }
 
 #[test]
