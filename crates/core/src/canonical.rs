@@ -66,7 +66,7 @@ pub struct CanonicalEndpoint {
     coming_up: Option<u8>,
     short_timeouts: u8,
     long_timeouts: u8,
-    empty_suspicions: [(u8, bool); 3],
+    empty_suspicions: [(u8, bool); 4],
     burst: Option<u8>,
     unroutable: bool,
     dead_silent: bool,

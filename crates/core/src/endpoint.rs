@@ -133,7 +133,7 @@ pub(crate) struct Judgement {
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
     /// How suspicions of each [`Weight`] fared of late (H7).
-    pub(crate) heard: [Heard; 3],
+    pub(crate) heard: [Heard; 4],
     /// Its certificate does not verify (H8).
     pub(crate) doubt: Option<Doubt>,
     /// When the latest probe began that verified it to the CA.
@@ -157,6 +157,8 @@ pub(crate) struct Suspicion {
 /// How much a suspicion weighs. Each weight is muted by its own empty ones only (H7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Weight {
+    /// A first session: its last test is old. Asks less than a question, and must hide none.
+    Visit,
     /// A mere question: starts a probe and puts it after nobody.
     Question,
     /// A session's first unanswered bytes: they may be of the kind that needs no answer.
@@ -325,7 +327,7 @@ impl Judgement {
             unroutable: false,
             dead_silent: false,
             suspicion: None,
-            heard: [Heard::default(); 3],
+            heard: [Heard::default(); 4],
             doubt: None,
             verified_at: None,
             proven_at: None,

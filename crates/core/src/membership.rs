@@ -251,8 +251,8 @@ impl Policy {
         listed: &BTreeSet<SocketAddr>,
     ) {
         let attached = self.attached_clock.now();
-        let adds_only =
-            !kind.tells_endpoints() && !(kind == SourceKind::Supervisor && self.is_bent(Bend::M6));
+        let bent = kind == SourceKind::Supervisor && self.is_bent(Bend::M6);
+        let tells = kind.tells_endpoints() || bent;
         let name = self
             .source(id)
             .map(|source| source.name.clone())
@@ -264,7 +264,7 @@ impl Policy {
         {
             let membership = &mut endpoint.membership;
             match kind {
-                _ if !adds_only && order > membership.listed_at => {
+                _ if tells && order > membership.listed_at => {
                     membership.unlisted = Absence::told(membership.unlisted, attached);
                 }
                 SourceKind::Registration if membership.seen_by.contains(&name) => {

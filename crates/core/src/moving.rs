@@ -14,15 +14,12 @@ use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
 use crate::policy::Policy;
 use crate::recovery::fault_words;
 use crate::snapshot::{Capability, Health, NodeState, Standing};
-use crate::suspicion::suspicion_pause;
 use crate::{Level, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
-/// When the first session opens on a server, it is tested again within this time, jittered.
-const LOOK_AGAIN_WITHIN: Duration = BURST_EVERY;
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -87,7 +84,7 @@ impl Policy {
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
-        let (now, pace) = (self.now, self.settings.probe_used);
+        let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -102,21 +99,20 @@ impl Policy {
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
         let first = endpoint.traffic.sessions == 1;
-        // A local process that opens and closes sessions must not have a server tested to death.
-        let rest = suspicion_pause(judgement.heard[Weight::Question as usize].empty, pace);
-        let old = |last| now.since(last) >= rest;
+        let old = |last| now.since(last) >= BURST_EVERY;
         // H3: it takes connections, so one that no test has reached is worth a test: the session may be where nobody serves
         // the API (R4). M5: so is an archived one, which nobody tests.
         let not_reached = matches!(judgement.health, Health::Unknown | Health::Unreachable);
-        if not_reached || endpoint.probing.next.is_none() || (first && judgement.last_probe.is_none_or(old)) {
-            // H7: clients have come here on the word of an old test, for another one may have failed. A connect proves a kernel
-            // only. R5: a fleet that fails over does not test as one.
-            let wider = 1 + self.settings.fleet_size / 1000;
-            let soon = now + self.chance.up_to(LOOK_AGAIN_WITHIN * wider);
+        if not_reached || endpoint.probing.next.is_none() {
+            let soon = now + BURST_EVERY;
             if endpoint.probing.outstanding.is_none() {
                 let next = endpoint.probing.next.map_or(soon, |next| next.min(soon));
                 endpoint.probing.next = Some(next);
             }
+        } else if first && judgement.last_probe.is_none_or(old) {
+            // H7: clients have come here on the word of an old test, for another one may have failed; a connect proves a kernel
+            // only. Heard less and less like all suspicions, so that a client which comes and goes has nobody tested to death.
+            self.suspect(address, Weight::Visit);
         }
     }
 

@@ -15,7 +15,7 @@ const BURST_FOR: Duration = Duration::from_secs(3);
 pub(crate) const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
 
 /// H7: how long suspicions of a kind are not heard after so many in a row that proved empty.
-pub(crate) fn suspicion_pause(empty: u8, longest: Duration) -> Duration {
+fn suspicion_pause(empty: u8, longest: Duration) -> Duration {
     (BURST_EVERY * (1 << empty.min(8))).min(longest)
 }
 
@@ -77,7 +77,12 @@ impl Policy {
             .judgement
             .suspicion
             .get_or_insert(Suspicion { since: now, weight });
-        suspicion.weight = suspicion.weight.max(weight);
+        if weight > suspicion.weight {
+            // A test that is under way, be it of this very millisecond, cannot answer what is asked now.
+            let under_way = endpoint.probing.outstanding.is_some();
+            let since = now + Duration::from_millis(u64::from(under_way));
+            *suspicion = Suspicion { since, weight };
+        }
         endpoint.probing.burst_until.get_or_insert(now + BURST_FOR);
         self.changed = true;
     }
