@@ -4,7 +4,13 @@
 //! simulator must notice within a few hundred worlds; see `crates/sim/src/canary.rs`. Nothing that ships can reach
 //! this: no setting, event or checkpoint brings a bend, and a test looks for the word outside of core and simulator.
 
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::action::Action;
 use crate::chance::Jitter;
+use crate::event::SourceId;
 use crate::policy::Policy;
 use crate::{Settings, Timestamp};
 
@@ -172,5 +178,20 @@ impl Policy {
     /// Whether a rule is switched off.
     pub(crate) fn is_bent(&self, bend: Bend) -> bool {
         self.bend == Some(bend)
+    }
+
+    /// [`Bend::M1`]: what this report leaves out is taken from all sources.
+    pub(crate) fn take_from_all(&mut self, listed: &BTreeSet<SocketAddr>, actions: &mut Vec<Action>) {
+        for index in 0..self.sources.len() {
+            let gone: Vec<SocketAddr> = self.sources[index].current.difference(listed).copied().collect();
+            for address in gone {
+                self.sources[index].current.remove(&address);
+                self.unlist(
+                    address,
+                    SourceId(u16::try_from(index).unwrap_or(u16::MAX)),
+                    actions,
+                );
+            }
+        }
     }
 }

@@ -30,6 +30,9 @@ pub const STEADY_AFTER: Duration = Duration::from_secs(300);
 /// A not-ready whose cause may be shared must stay the only one for this long before sessions move (H2, S5).
 pub const SHARED_CAUSE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// An etcd election is over within this time (S5).
+pub const ELECTION: Duration = Duration::from_millis(2500);
+
 impl Policy {
     /// The probe that ended, if it is the one that is waited for. A late or foreign one says nothing.
     fn end_probe(&mut self, address: SocketAddr, probe: ProbeId) -> Option<Outstanding> {
@@ -103,7 +106,7 @@ impl Policy {
         }
         let enough = match evidence {
             Evidence::Ready => self.may_rise(address),
-            _ => bad || shutdown,
+            _ => (bad || shutdown) && !self.may_pass_by_itself(address),
         };
         self.judge(address, evidence, enough, reason, actions);
         if evidence == Evidence::NotReady {

@@ -112,21 +112,6 @@ impl Policy {
         }
     }
 
-    /// [`Bend::M1`]: what this report leaves out is taken from all sources.
-    fn take_from_all(&mut self, listed: &BTreeSet<SocketAddr>, actions: &mut Vec<Action>) {
-        for index in 0..self.sources.len() {
-            let gone: Vec<SocketAddr> = self.sources[index].current.difference(listed).copied().collect();
-            for address in gone {
-                self.sources[index].current.remove(&address);
-                self.unlist(
-                    address,
-                    SourceId(u16::try_from(index).unwrap_or(u16::MAX)),
-                    actions,
-                );
-            }
-        }
-    }
-
     /// M7: the addresses of a report; a missing port is that of a listed endpoint or of the settings, never invented.
     fn addresses(&self, report: &Report) -> (Vec<(SocketAddr, Option<String>)>, usize) {
         let mut taken: Vec<(SocketAddr, Option<String>)> = Vec::new();

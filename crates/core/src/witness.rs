@@ -11,7 +11,7 @@ use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::evidence::{Evidence, health_after};
 use crate::finding::Untrusted;
-use crate::health::BURST_EVERY;
+use crate::health::{BURST_EVERY, ELECTION};
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
 use crate::{Level, Timestamp};
@@ -47,6 +47,19 @@ impl Policy {
                 && !endpoint.is_draining()
                 && endpoint.judgement.proven_at.is_some_and(|proven| proven >= since)
         })
+    }
+
+    /// S5: a ready endpoint whose failed checks may have a shared cause, and nobody has proven to be better: an election may
+    /// be under way, which is over before anybody could do something about it.
+    pub(crate) fn may_pass_by_itself(&self, address: SocketAddr) -> bool {
+        let Some(endpoint) = self.endpoints.get(&address) else {
+            return false;
+        };
+        let judgement = &endpoint.judgement;
+        let fresh = |since| self.now.since(since) < ELECTION;
+        judgement.health == Health::Ready
+            && judgement.shared_since.is_some_and(fresh)
+            && !self.has_witness(address)
     }
 
     /// Asks ready endpoints for a fresh proof, unless there is one.

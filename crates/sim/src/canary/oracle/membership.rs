@@ -78,11 +78,9 @@ impl Told {
                 node,
                 source,
                 ..
-            } => {
-                if *refresh >= self.order.get(source).copied().unwrap_or_default() {
-                    self.hear_node(seen, name, node.as_ref());
-                    self.nodes_answered = true;
-                }
+            } if *refresh >= self.order.get(source).copied().unwrap_or_default() => {
+                self.hear_node(seen, name, node.as_ref());
+                self.nodes_answered = true;
             }
             _ => {}
         }
