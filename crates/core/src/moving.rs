@@ -179,7 +179,9 @@ impl Policy {
             return;
         };
         let judgement = &endpoint.judgement;
+        // One that has answered since, and is only held back (H4), is slow and not dead.
         if !judgement.dead_silent
+            || judgement.good > 0
             || endpoint.traffic.sessions == 0
             || !self.has_witness(address)
             || !self.another_is_ready(address)
