@@ -79,14 +79,11 @@ impl Policy {
 
     /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
     pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
-        // M3: a ready one that this machine has no route to is none to it (H3).
-        let isolated = self.is_isolated();
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(address, endpoint)| {
-                !isolated
-                    && endpoint.membership.standing != Standing::Archived
+                endpoint.membership.standing != Standing::Archived
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
                     && self.another_is_ready(**address)
