@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -12,6 +12,7 @@ mod command;
 mod debian;
 mod multihost;
 mod outcome;
+mod recovery;
 mod stage;
 mod tidy;
 mod verify;
@@ -39,13 +40,19 @@ enum Task {
         #[arg(value_parser = stage::names())]
         stages: Vec<String>,
     },
-    /// The same at full length, with the whole lab in release, within an hour; writes docs/verify.md.
+    /// The same at full length, with the whole lab in release, within an hour; writes docs/verify.md and docs/recovery.md.
     Verify,
     /// Faults between several hosts on one machine, all or the named ones.
     Multihost {
         /// Names of faults, `short`, `all`; `--list` tells what there is, `--help` the rest.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Figures that have a target, measured with real etcd in a quarter of an hour; writes docs/recovery.md.
+    Recovery {
+        /// With the debug build.
+        #[arg(long)]
+        debug: bool,
     },
     /// The rules of the house that no compiler holds.
     Tidy,
@@ -60,6 +67,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Test { stages } => stage::run(&workspace, &stages).conclude(),
         Task::Verify => verify::run(&workspace)?,
         Task::Multihost { arguments } => multihost::run(&workspace, &arguments)?,
+        Task::Recovery { debug } => recovery::run(&workspace, !debug)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

@@ -1,7 +1,7 @@
 //! `cargo xtask verify`: the same checks at full length, within an hour; the dated result is a page for people.
 //!
 //! After the stages of `cargo xtask test` the whole lab is played with the release build, several times over, and all
-//! faults between hosts once. What the page looks like is left to [`page`], what a played scenario says to [`play`].
+//! faults between hosts once; the figures of recovery are measured and have a page of their own. What the page looks like is left to [`page`], what a played scenario says to [`play`].
 
 mod page;
 mod play;
@@ -14,6 +14,7 @@ use anyhow::{Context, ensure};
 use crate::command;
 use crate::multihost::Multihost;
 use crate::outcome::time;
+use crate::recovery;
 use crate::stage;
 use crate::workspace::Workspace;
 use page::Page;
@@ -35,7 +36,8 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<bool> {
     let results = stage::run(workspace, &[]);
     let (tallies, rounds) = lab(workspace, start)?;
     let hosts = hosts(workspace)?;
-    let good = results.conclude() && tallies.iter().chain(&hosts).all(Tally::good);
+    let recovered = recovery::run(workspace, true)?;
+    let good = results.conclude() && recovered && tallies.iter().chain(&hosts).all(Tally::good);
     let page = Page {
         date: jiff::Timestamp::now().strftime("%F %R UTC").to_string(),
         commit,
@@ -114,7 +116,7 @@ fn release(workspace: &Workspace, arguments: &[&str]) -> std::process::Command {
     command
 }
 
-fn commit(workspace: &Workspace) -> String {
+pub(crate) fn commit(workspace: &Workspace) -> String {
     let ask = |arguments: &[&str]| {
         let mut git = workspace.program("git");
         git.args(arguments);
@@ -128,7 +130,7 @@ fn commit(workspace: &Workspace) -> String {
     format!("{}{changed}", ask(&["rev-parse", "--short=12", "HEAD"]))
 }
 
-fn machine(workspace: &Workspace) -> String {
+pub(crate) fn machine(workspace: &Workspace) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut rustc = workspace.program("rustc");

@@ -29,6 +29,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jackline_way::WayConfig;
+
 use crate::profile::Found;
 use crate::profile::host::Host;
 use crate::profile::survey::{Ambiguous, survey};
@@ -77,6 +79,8 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// What is balanced besides the API.
     pub services: Services,
+    /// How servers are reached.
+    pub way: WayConfig,
     /// State files of K3s's or RKE2's balancer, read-only.
     pub import: Vec<PathBuf>,
     /// How many nodes the cluster has, roughly.

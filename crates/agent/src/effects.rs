@@ -85,9 +85,7 @@ fn ending(action: &Action) -> Option<Event> {
             failure: SourceFailure {
                 reason: "the source could not be asked: jackline has a defect there; please report this"
                     .to_owned(),
-                tried: Vec::new(),
-                retry_after: None,
-                local: None,
+                ..SourceFailure::default()
             },
         }),
         Action::StartProbe(order) => Some(Event::ProbeFailed {

@@ -86,6 +86,7 @@ impl Engine {
         let probes = ProbeConfig {
             runtime: runtime.clone(),
             service: plan.service,
+            ways: Arc::clone(&plan.sources.ways),
         };
         let clock = ground.clock;
         let shell = Shell {

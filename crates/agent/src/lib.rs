@@ -16,6 +16,7 @@
 //! | `state` | what is remembered across restarts |
 //! | `files` | the few things done with files, behind a trait |
 //! | `wiring` | what the other crates are told, made from the configuration |
+//! | `proxy_names` | where CONNECT proxies are that have a name |
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
@@ -41,6 +42,7 @@ pub mod journal;
 mod logging;
 mod own;
 pub mod profile;
+mod proxy_names;
 mod queue;
 mod run;
 pub mod setup;

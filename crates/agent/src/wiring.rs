@@ -6,19 +6,21 @@ pub(crate) mod plan;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 
 use jackline_core::{Settings, SourceSpec};
 use jackline_discovery::{
-    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, ImportConfig, NodesConfig,
+    Distribution as DiscoveryDistribution, EtcdConfig, HeartbeatConfig, HostNames, ImportConfig, NodesConfig,
     RegistrationAddress, RegistrationConfig, SourceConfig, StaticConfig, SupervisorConfig, SupervisorList,
     TokenOrigin,
 };
 use jackline_trust::TrustConfig;
+use jackline_way::Ways;
 
 use crate::config::{Config, Distribution, Etcd, MemberUrl, ServerUrl, Supervisor};
 
 /// The sources in the order of their numbers, with their names.
-pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::Config) {
+pub(crate) fn sources(config: &Config, ways: &Arc<Ways>) -> (Vec<SourceSpec>, jackline_discovery::Config) {
     let mut all: Vec<(String, SourceConfig)> = Vec::new();
     if !config.endpoints.is_empty() {
         all.push((
@@ -58,7 +60,7 @@ pub(crate) fn sources(config: &Config) -> (Vec<SourceSpec>, jackline_discovery::
         ));
     }
     all.extend(config.import.iter().map(|file| import(file)));
-    (specs(&all), discovery(all))
+    (specs(&all), discovery(all, ways))
 }
 
 /// What the core is told of sources.
@@ -71,9 +73,10 @@ fn specs(sources: &[(String, SourceConfig)]) -> Vec<SourceSpec> {
 }
 
 /// The sources themselves, in the same order.
-fn discovery(sources: Vec<(String, SourceConfig)>) -> jackline_discovery::Config {
+fn discovery(sources: Vec<(String, SourceConfig)>, ways: &Arc<Ways>) -> jackline_discovery::Config {
     jackline_discovery::Config {
         sources: sources.into_iter().map(|(_, source)| source).collect(),
+        ways: Arc::clone(ways),
     }
 }
 
@@ -194,6 +197,14 @@ pub(crate) fn trust(config: &Config) -> TrustConfig {
     }
 }
 
+/// How names of hosts that are no servers are resolved.
+pub(crate) fn host_names(config: &Config) -> HostNames {
+    HostNames {
+        dns_servers: name_servers(config),
+        ..HostNames::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
@@ -234,7 +245,7 @@ mod tests {
             ("JACKLINE_ETCD_PREFIX", "/other"),
             ("JACKLINE_IMPORT", "/a.json,/b.json"),
         ]);
-        let (specs, discovery) = sources(&config);
+        let (specs, discovery) = sources(&config, &Arc::default());
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         assert_eq!(
             names,
@@ -272,7 +283,11 @@ mod tests {
     #[test]
     fn what_is_not_configured_is_no_source() {
         let config = config(&[("JACKLINE_SERVERS", "https://10.0.0.1")]);
-        let names: Vec<String> = sources(&config).0.into_iter().map(|spec| spec.name).collect();
+        let names: Vec<String> = sources(&config, &Arc::default())
+            .0
+            .into_iter()
+            .map(|spec| spec.name)
+            .collect();
         assert_eq!(names, ["registration"]);
     }
 
@@ -288,7 +303,7 @@ mod tests {
         ]);
         let nothing = Policy::new(settings(&config, Vec::new()), 1, Timestamp::ZERO).snapshot();
         let api: Siblings = Arc::new(move || Arc::clone(&nothing));
-        let plans = Plan::further(&config, &api, 7);
+        let plans = Plan::further(&config, &Arc::default(), &api, 7);
         let told: Vec<(Service, Vec<&str>, &Path)> = plans
             .iter()
             .map(|plan| {

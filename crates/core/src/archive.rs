@@ -89,14 +89,11 @@ impl Policy {
 
     /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
     pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
-        // M3: a ready one that this machine has no route to is none to it (H3).
-        let isolated = self.is_isolated();
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(address, endpoint)| {
-                !isolated
-                    && endpoint.membership.standing != Standing::Archived
+                endpoint.membership.standing != Standing::Archived
                     // M5: what is archived is not tested, and sessions must not be left on it unobserved.
                     && (endpoint.traffic.sessions == 0 || self.is_bent(Bend::M5Sessions))
                     && self.is_only_imported(endpoint)

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::endpoint::{Absence, Cause, Endpoint, Onset, Until, Weight};
 use crate::health::STEADY_AFTER;
+use crate::moving::FORGOTTEN_AFTER;
 use crate::policy::Policy;
 use crate::snapshot::{Capability, Drainer, Health, NodeState, SourceState, Standing, Trust};
 use crate::source::Source;
@@ -66,9 +67,10 @@ pub struct CanonicalEndpoint {
     coming_up: Option<u8>,
     short_timeouts: u8,
     long_timeouts: u8,
-    empty_suspicions: [(u8, bool); 4],
+    empty_suspicions: [(u8, bool); 3],
     burst: Option<u8>,
-    unroutable: bool,
+    blocked: bool,
+    hearsay: bool,
     dead_silent: bool,
     shared_cause: bool,
     witness: bool,
@@ -78,6 +80,7 @@ pub struct CanonicalEndpoint {
     attempts: u8,
     has_sessions: bool,
     in_use: bool,
+    left: bool,
     moving: Option<Cause>,
     settling: Option<u8>,
     listed_by: Vec<u16>,
@@ -191,7 +194,8 @@ impl Policy {
                 (heard.empty.min(SATURATED), muted)
             }),
             burst: until(probing.burst_until),
-            unroutable: judgement.unroutable,
+            blocked: judgement.blocked.is_some(),
+            hearsay: judgement.hearsay_since.is_some(),
             dead_silent: judgement.dead_silent,
             shared_cause: judgement.shared_since.is_some(),
             witness: self.has_witness(address),
@@ -203,6 +207,10 @@ impl Policy {
             attempts: probing.attempts.min(SATURATED),
             has_sessions: endpoint.traffic.sessions > 0,
             in_use: endpoint.is_in_use(self.now, self.settings.probe_used),
+            left: endpoint
+                .traffic
+                .left
+                .is_some_and(|left| self.now.since(left) < FORGOTTEN_AFTER),
             moving: endpoint.traffic.moving,
             settling: self
                 .settling

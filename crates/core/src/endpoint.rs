@@ -12,6 +12,7 @@ use crate::action::ProbeLimits;
 use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::finding::{Depth, Untrusted};
 use crate::heartbeat::Avoided;
+use crate::local_fault::LocalFault;
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
 use crate::standing::{Told, standing_after};
@@ -127,13 +128,15 @@ pub(crate) struct Judgement {
     pub(crate) silent_since: Option<Timestamp>,
     /// Time-outs under the usual limits in a row.
     pub(crate) long_timeouts: u8,
-    /// This machine had no route to it at the last try: judges the node, not the endpoint (H3).
-    pub(crate) unroutable: bool,
+    /// No way led to it at the last try, and this is why: judges the node, not the endpoint (H3).
+    pub(crate) blocked: Option<LocalFault>,
+    /// Since when a CONNECT proxy speaks against it, as far as no witness has answered to that (H5).
+    pub(crate) hearsay_since: Option<Timestamp>,
     /// It was judged unreachable because nothing came, not because it refused.
     pub(crate) dead_silent: bool,
     pub(crate) suspicion: Option<Suspicion>,
     /// How suspicions of each [`Weight`] fared of late (H7).
-    pub(crate) heard: [Heard; 4],
+    pub(crate) heard: [Heard; 3],
     /// Its certificate does not verify (H8).
     pub(crate) doubt: Option<Doubt>,
     /// When the latest probe began that verified it to the CA.
@@ -157,8 +160,6 @@ pub(crate) struct Suspicion {
 /// How much a suspicion weighs. Each weight is muted by its own empty ones only (H7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Weight {
-    /// A first session: its last test is old. Asks less than a question, and must hide none.
-    Visit,
     /// A mere question: starts a probe and puts it after nobody.
     Question,
     /// A session's first unanswered bytes: they may be of the kind that needs no answer.
@@ -215,6 +216,9 @@ pub(crate) struct Outstanding {
 pub(crate) struct Traffic {
     pub(crate) sessions: u32,
     pub(crate) last_progress: Option<Timestamp>,
+    /// When the last session left it.
+    #[serde(default)]
+    pub(crate) left: Option<Timestamp>,
     /// Its sessions are being moved.
     pub(crate) moving: Option<Cause>,
 }
@@ -265,6 +269,11 @@ impl Endpoint {
         self.judgement
             .suspicion
             .is_some_and(|suspicion| suspicion.weight > Weight::Question)
+    }
+
+    /// Whether it comes after its equals: something speaks against it, or no way led to it just now.
+    pub(crate) fn is_second_choice(&self) -> bool {
+        self.is_suspected() || self.judgement.blocked.is_some()
     }
 
     /// In use: it has sessions and some of them received bytes of late (H7).
@@ -324,10 +333,11 @@ impl Judgement {
             short_timeouts: 0,
             silent_since: None,
             long_timeouts: 0,
-            unroutable: false,
+            blocked: None,
+            hearsay_since: None,
             dead_silent: false,
             suspicion: None,
-            heard: [Heard::default(); 4],
+            heard: [Heard::default(); 3],
             doubt: None,
             verified_at: None,
             proven_at: None,

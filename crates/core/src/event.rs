@@ -13,6 +13,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, ProbeFailure};
+use crate::local_fault::LocalFault;
 use crate::report::{NodeListing, Report, SourceFailure};
 
 /// Where the IO crates drop their events: the driver's queue. Called from any thread; never blocks.
@@ -197,20 +198,6 @@ pub enum DialFailure {
     Unreachable,
     /// Our own fault; says nothing about the endpoint (H3).
     Local(LocalFault),
-}
-
-/// What can fail on this very machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LocalFault {
-    /// No file descriptor (EMFILE, ENFILE).
-    Descriptors,
-    /// No local port (EADDRNOTAVAIL).
-    Ports,
-    /// No route, link down (ENETUNREACH, ENETDOWN; EHOSTUNREACH told by our own neighbour table counts as the network's).
-    NoRoute,
-    /// No memory (ENOMEM, ENOBUFS).
-    Memory,
 }
 
 /// How a session ended.

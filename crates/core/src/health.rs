@@ -12,6 +12,7 @@ use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
@@ -29,9 +30,6 @@ pub const COMING_UP_FOR: Duration = Duration::from_secs(60);
 pub const STEADY_AFTER: Duration = Duration::from_secs(300);
 /// A not-ready whose cause may be shared must stay the only one for this long before sessions move (H2, S5).
 pub const SHARED_CAUSE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// An etcd election is over within this time (S5).
-pub const ELECTION: Duration = Duration::from_millis(2500);
 
 impl Policy {
     /// The probe that ended, if it is the one that is waited for. A late or foreign one says nothing.
@@ -67,8 +65,9 @@ impl Policy {
         };
         let judgement = &mut endpoint.judgement;
         judgement.depth = Some(finding.depth);
-        judgement.unroutable = false;
         if let Some(connect) = finding.connect {
+            // A kept connection proves no way for new ones.
+            judgement.blocked = None;
             judgement.connect_usual = usual(judgement.connect_usual, connect);
         }
         if finding.depth.is_verified() {
@@ -76,6 +75,7 @@ impl Policy {
             endpoint.membership.hint = false;
         }
         judgement.doubt = None;
+        judgement.hearsay_since = None;
         judgement.silent_since = None;
         judgement.short_timeouts = 0;
         judgement.long_timeouts = 0;
@@ -106,7 +106,7 @@ impl Policy {
         }
         let enough = match evidence {
             Evidence::Ready => self.may_rise(address),
-            _ => (bad || shutdown) && !self.may_pass_by_itself(address),
+            _ => bad || shutdown,
         };
         self.judge(address, evidence, enough, reason, actions);
         if evidence == Evidence::NotReady {
@@ -129,13 +129,24 @@ impl Policy {
         let Some(outstanding) = self.end_probe(address, probe) else {
             return;
         };
-        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
-        if let Some(endpoint) = self.endpoints.get_mut(&address) {
-            endpoint.judgement.unroutable &= ours;
-            if ours {
-                // H3, H7: what could not be asked is still to be asked, as closely as if it were suspected only then.
-                endpoint.probing.burst_until = None;
+        let failure = match failure {
+            ProbeFailure::Local {
+                fault: LocalFault::Proxy(fault),
+            } if fault.how.may_be_the_servers() => {
+                self.take_hearsay(address, outstanding, fault, actions);
+                self.plan_after_probe(address);
+                return;
             }
+            failure => failure,
+        };
+        let ours = matches!(failure, ProbeFailure::Local { .. } | ProbeFailure::Aborted);
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| ours) {
+            // H3, H7: what could not be asked is still to be asked, as closely as if it were suspected only then.
+            endpoint.probing.burst_until = None;
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| !ours) {
+            endpoint.judgement.blocked = None;
+            endpoint.judgement.hearsay_since = None;
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
@@ -171,7 +182,7 @@ impl Policy {
         self.plan_after_probe(address);
     }
 
-    fn take_bad_end(
+    pub(crate) fn take_bad_end(
         &mut self,
         address: SocketAddr,
         outstanding: Outstanding,

@@ -9,7 +9,7 @@
 //! | family | says | module |
 //! |---|---|---|
 //! | M | what is known, and what it takes to forget it | `standing` (the table), [`membership`], `archive` |
-//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], [`heartbeat`], `suspicion`, [`probing`] |
+//! | H | what a test or a session's fate says of an endpoint | [`health`], `evidence` (the table), [`witness`], `hearsay`, `local_fault`, [`heartbeat`], `suspicion`, [`probing`] |
 //! | S | which endpoint comes first | [`selection`], `zone` |
 //! | R | the node's own state; when what is asked | [`recovery`], [`refreshing`] |
 //! | D | which sessions are moved, when, how gently | [`moving`], [`administration`] |
@@ -40,8 +40,10 @@ mod event;
 mod evidence;
 mod finding;
 pub mod health;
+mod hearsay;
 pub mod heartbeat;
 pub mod invariants;
+mod local_fault;
 pub mod membership;
 pub mod moving;
 pub mod persistence;
@@ -67,6 +69,7 @@ pub use canonical::{Canonical, CanonicalEndpoint, CanonicalNode};
 pub use chance::Jitter;
 pub use event::*;
 pub use finding::*;
+pub use local_fault::*;
 pub use policy::{Policy, Timer};
 pub use report::*;
 pub use settings::*;

@@ -205,7 +205,7 @@ impl Policy {
     }
 
     /// M3: an endpoint that was listed and is no longer becomes retained, and is looked at once.
-    fn unlist(&mut self, address: SocketAddr, id: SourceId, actions: &mut Vec<Action>) {
+    pub(crate) fn unlist(&mut self, address: SocketAddr, id: SourceId, actions: &mut Vec<Action>) {
         let name = self
             .source(id)
             .map(|source| source.name.clone())

@@ -9,10 +9,10 @@ use core::time::Duration;
 use crate::action::{Action, CloseSessions, Pace, Which};
 use crate::bend::Bend;
 use crate::endpoint::{Cause, Endpoint, Weight};
-use crate::event::{DialFailure, Ending, LocalFault};
+use crate::event::{DialFailure, Ending};
 use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
+use crate::local_fault::LocalFault;
 use crate::policy::Policy;
-use crate::recovery::fault_words;
 use crate::snapshot::{Capability, Health, NodeState, Standing};
 use crate::{Level, Timestamp};
 
@@ -20,6 +20,10 @@ use crate::{Level, Timestamp};
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
+/// A server that the first session for a while opens on is tested again after this, jittered by a tenth.
+const VISITED_WITHIN: Duration = Duration::from_millis(2250);
+/// … where none has been on it for this long: clients that come and go have nobody tested to death.
+pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -33,6 +37,10 @@ impl Policy {
         actions: &mut Vec<Action>,
     ) {
         match failure {
+            // What a proxy says of a server is a question: the probe that follows compares.
+            DialFailure::Local(LocalFault::Proxy(fault)) if fault.how.may_be_the_servers() => {
+                self.suspect(address, Weight::Strong);
+            }
             DialFailure::Local(fault) => self.take_endpoint_fault(address, fault, actions),
             DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
                 if let Some(endpoint) = self.endpoints.get_mut(&address) {
@@ -51,36 +59,44 @@ impl Policy {
         }
     }
 
-    /// H3: a fault of this machine, met on the way to `address`. Where no route is left, all others are tried at once: is
-    /// it this way, or every way?
+    /// H3: a fault of ours, met on the way to `address`. Where no way is left, all others are tried at once: is it this
+    /// way, or every way?
     pub(crate) fn take_endpoint_fault(
         &mut self,
         address: SocketAddr,
         fault: LocalFault,
         actions: &mut Vec<Action>,
     ) {
-        self.take_local_fault(fault, actions);
-        let Some(endpoint) = self.endpoints.get_mut(&address) else {
-            return;
-        };
-        let was = core::mem::replace(&mut endpoint.judgement.unroutable, fault == LocalFault::NoRoute);
-        if fault == LocalFault::NoRoute && !was {
+        let blocked = fault.is_of_the_way().then_some(fault);
+        let was = self
+            .endpoints
+            .get_mut(&address)
+            .and_then(|endpoint| core::mem::replace(&mut endpoint.judgement.blocked, blocked));
+        let hearsay = matches!(fault, LocalFault::Proxy(fault) if fault.how.may_be_the_servers());
+        if was.is_some() && blocked.is_some() || hearsay {
+            // Told before, or not yet proven to be ours; what the endpoint shows says it.
+            self.note_local_fault(fault);
+        } else {
+            self.take_local_fault(fault, actions);
+        }
+        if blocked.is_some() && was.is_none() {
             self.call_all_witnesses(address);
         }
     }
 
-    /// H3: what fails on this machine judges the node, never an endpoint.
+    /// H3: what fails on our side judges the node, never an endpoint.
     pub(crate) fn take_local_fault(&mut self, fault: LocalFault, actions: &mut Vec<Action>) {
         let news = self.node.local_fault.is_none_or(|(before, _)| before != fault);
-        self.node.local_fault = Some((fault, self.now));
-        self.changed = true;
+        self.note_local_fault(fault);
         if news {
-            let text = format!(
-                "this machine fails: {}; no endpoint is judged by it (H3)",
-                fault_words(fault)
-            );
+            let text = format!("this machine fails: {fault}; no endpoint is judged by it (H3)");
             self.announce_node(Level::Error, text, actions);
         }
+    }
+
+    fn note_local_fault(&mut self, fault: LocalFault) {
+        self.node.local_fault = Some((fault, self.now));
+        self.changed = true;
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
@@ -93,26 +109,30 @@ impl Policy {
             // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
             endpoint.traffic.moving = None;
         }
-        endpoint.judgement.unroutable = false;
         let judgement = &mut endpoint.judgement;
+        self.changed |= judgement.blocked.take().is_some();
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
         let first = endpoint.traffic.sessions == 1;
-        let old = |last| now.since(last) >= BURST_EVERY;
+        let rested = |left| now.since(left) >= FORGOTTEN_AFTER;
+        let visited = first && endpoint.traffic.left.is_none_or(rested);
         // H3: it takes connections, so one that no test has reached is worth a test: the session may be where nobody serves
         // the API (R4). M5: so is an archived one, which nobody tests.
         let not_reached = matches!(judgement.health, Health::Unknown | Health::Unreachable);
-        if not_reached || endpoint.probing.next.is_none() {
+        let under_way = endpoint.probing.outstanding.is_some();
+        if not_reached && under_way {
+            // It may have begun before it did.
+            endpoint.probing.fresh_wanted = true;
+        } else if !under_way && (not_reached || endpoint.probing.next.is_none()) {
             let soon = now + BURST_EVERY;
-            if endpoint.probing.outstanding.is_none() {
-                let next = endpoint.probing.next.map_or(soon, |next| next.min(soon));
-                endpoint.probing.next = Some(next);
-            }
-        } else if first && judgement.last_probe.is_none_or(old) {
+            let next = endpoint.probing.next.map_or(soon, |next| next.min(soon));
+            endpoint.probing.next = Some(next);
+        } else if visited {
             // H7: clients have come here on the word of an old test, for another one may have failed; a connect proves a kernel
-            // only. Heard less and less like all suspicions, so that a client which comes and goes has nobody tested to death.
-            self.suspect(address, Weight::Visit);
+            // only. Not at once: an etcd election that came with the failure would be mistaken for this server's own.
+            let soon = now + self.chance.about(VISITED_WITHIN);
+            endpoint.probing.next = endpoint.probing.next.map(|next| next.min(soon));
         }
     }
 
@@ -157,12 +177,13 @@ impl Policy {
     }
 
     pub(crate) fn take_session_end(&mut self, address: SocketAddr, ending: Ending) {
-        let attached = self.node.state == NodeState::Attached;
+        let (attached, now) = (self.node.state == NodeState::Attached, self.now);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
         endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_sub(1);
         if endpoint.traffic.sessions == 0 {
+            endpoint.traffic.left = Some(now);
             endpoint.traffic.moving = None;
             if endpoint.membership.archived.is_some() && attached {
                 // M5: it was tested for the sake of its sessions only.
@@ -193,7 +214,9 @@ impl Policy {
             self.start_move(address, Cause::NoApi, actions);
             return;
         }
+        // One that has answered since, and is only held back (H4), is slow and not dead.
         if !judgement.dead_silent
+            || judgement.good > 0
             || endpoint.traffic.sessions == 0
             || !self.has_witness(address)
             || !self.another_is_ready(address)
@@ -352,7 +375,7 @@ impl Policy {
         let first = self.ordered().first().copied().filter(|first| {
             self.endpoints
                 .get(first)
-                .is_some_and(|e| e.is_ready() && !e.is_suspected() && !e.is_draining())
+                .is_some_and(|e| e.is_ready() && !e.is_second_choice() && !e.is_draining())
         });
         let same = self.settling.map(|(address, _)| address) == first;
         if !same {

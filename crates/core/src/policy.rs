@@ -12,8 +12,9 @@ use crate::administration::Named;
 use crate::bend::Bend;
 use crate::chance::Chance;
 use crate::endpoint::{Endpoint, Weight};
-use crate::event::{LocalFault, ProbeId, RefreshId, SourceId};
+use crate::event::{ProbeId, RefreshId, SourceId};
 use crate::heartbeat::Pulse;
+use crate::local_fault::LocalFault;
 use crate::persistence::{AttachedClock, PersistPlan};
 use crate::recovery::LOST_AFTER;
 use crate::snapshot::{Capability, Health, NodeState, Snapshot, Trust};
@@ -165,6 +166,9 @@ impl Policy {
                 report,
             } => {
                 let (answered_by, valid_for) = (report.answered_by, report.valid_for);
+                for &server in report.tried.iter().take(crate::refreshing::TARGETS_MAX) {
+                    self.take_discovery(source, Some(server), Capability::No);
+                }
                 self.take_report(source, (refresh, position), report, actions);
                 self.take_discovery(source, answered_by, Capability::Yes);
                 self.plan_after_report(source, refresh, valid_for);
@@ -226,6 +230,7 @@ impl Policy {
         self.judge_trust(actions);
         self.promote_held(actions);
         self.judge_node(actions);
+        self.seek();
         self.revive(actions);
         self.archive(actions);
         self.end_avoidance();

@@ -27,6 +27,9 @@ const LOOKS_WHILE_HELD: u32 = 8;
 /// A test that failed on this very machine is done anew after this long.
 const LOCAL_FAULT_PAUSE: Duration = Duration::from_millis(500);
 
+/// For so long after the first success ways that are still closed are looked at closely: most open together.
+const STORM_TAIL: Duration = Duration::from_secs(3);
+
 /// The usual limits of a probe.
 pub const USUAL_LIMITS: ProbeLimits = ProbeLimits {
     connect: Duration::from_secs(2),
@@ -71,17 +74,20 @@ impl Policy {
     /// answer and are not ready keep the pace of S5.
     pub(crate) fn is_missed(&self, endpoint: &Endpoint) -> bool {
         let not_reached = matches!(endpoint.judgement.health, Health::Unreachable | Health::Unknown);
-        not_reached
-            && !self.is_bent(Bend::R1Missed)
-            && endpoint.serves_api()
-            && self.node_state() == NodeState::Degraded
+        not_reached && !self.is_bent(Bend::R1Missed) && endpoint.serves_api() && self.nobody_serves()
+    }
+
+    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1).
+    pub(crate) fn nobody_serves(&self) -> bool {
+        let alive = |endpoint: &Endpoint| endpoint.judgement.health == Health::Alive && endpoint.serves_api();
+        self.node_state() == NodeState::Degraded && !self.endpoints.values().any(alive)
     }
 
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
     pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
         let not_ready = endpoint.judgement.health == Health::NotReady;
         let own_cause = not_ready && endpoint.serves_api() && endpoint.judgement.shared_since.is_none();
-        match self.node_state() == NodeState::Degraded {
+        match self.nobody_serves() {
             true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
             true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
             _ => None,
@@ -113,8 +119,11 @@ impl Policy {
         if idle && self.node_state() == NodeState::Attached {
             return None;
         }
-        if self.node.local_fault.is_some_and(|(_, seen)| seen == self.now) {
-            // H3: this machine failed, not the endpoint; it is asked again soon.
+        let ours = self.node.local_fault.is_some_and(|(_, seen)| seen == self.now);
+        let calm = self.node.state == NodeState::Attached && self.now >= self.node.since + STORM_TAIL;
+        if ours && !(calm && judgement.blocked.is_some()) {
+            // H3: this machine failed, not the endpoint; it is asked again soon. A way that stays closed while others are
+            // open (no IPv6 here, say) is looked at at the usual pace.
             return Some(Pause::About(LOCAL_FAULT_PAUSE));
         }
         if probing.fresh_wanted {

@@ -11,23 +11,27 @@ use crate::action::Action;
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
+use crate::settings::SourceKind;
 use crate::snapshot::{Health, NodeState, Standing};
+use crate::source::Asking;
 
 /// The first backoff while isolated (R1).
 pub(crate) const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
+/// Supervisors are asked within this time once one of them may have come back, jittered: they serve 20 at a time.
+const SUPERVISOR_CALLED_WITHIN: Duration = Duration::from_secs(1);
 /// A refresh or a probe whose end is this late has been lost by the shell, and is done anew.
 pub const LOST_AFTER: Duration = Duration::from_secs(5);
 
 impl Policy {
-    /// The node's own state, from what is known now. An endpoint that this machine has no route to is none to it, whatever
-    /// its health (H3).
+    /// The node's own state, from what is known now. An endpoint that no way leads to from here is none to it, whatever its
+    /// health (H3).
     pub(crate) fn node_state(&self) -> NodeState {
         let mut state = NodeState::Isolated;
         for endpoint in self
             .endpoints
             .values()
-            .filter(|e| e.serves_api() && !e.judgement.unroutable)
+            .filter(|e| e.serves_api() && e.judgement.blocked.is_none())
         {
             match endpoint.judgement.health {
                 Health::Ready => return NodeState::Attached,
@@ -70,10 +74,8 @@ impl Policy {
             (_, NodeState::Attached) => self.look_again(),
             (_, NodeState::Degraded) => {}
         }
-        match state {
-            NodeState::Isolated => {}
-            NodeState::Degraded => self.seek(),
-            NodeState::Attached => self.rest_archived(),
+        if state == NodeState::Attached {
+            self.rest_archived();
         }
         if state == NodeState::Attached {
             // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
@@ -100,7 +102,7 @@ impl Policy {
             ),
             NodeState::Isolated if known == 0 => "no endpoint is known yet".to_string(),
             NodeState::Isolated if of(Health::Ready) > 0 => {
-                format!("no route to any of {known} endpoints")
+                format!("no way to any of {known} endpoints")
             }
             NodeState::Isolated => {
                 format!(
@@ -110,7 +112,7 @@ impl Policy {
             }
         };
         if let Some((fault, _)) = self.node.local_fault {
-            reason = format!("{reason}; this machine fails: {}", fault_words(fault));
+            reason = format!("{reason}; this machine fails: {fault}");
         }
         reason
     }
@@ -142,15 +144,22 @@ impl Policy {
     }
 
     /// R1: those that answer are not ready. One that does not may have come back, and one that starts is watched.
-    fn seek(&mut self) {
-        let waiting = |endpoint: &Endpoint| endpoint.probing.outstanding.is_none();
-        let sought: Vec<SocketAddr> = self
+    pub(crate) fn seek(&mut self) {
+        if !self.nobody_serves() {
+            return;
+        }
+        let missed = |endpoint: &Endpoint| {
+            let cap = self.sought_within(endpoint)?;
+            let due = endpoint.probing.next.is_some_and(|next| next <= self.now + cap);
+            (endpoint.probing.outstanding.is_none() && !due).then_some(())
+        };
+        let missed: Vec<SocketAddr> = self
             .endpoints
             .iter()
-            .filter(|(_, endpoint)| waiting(endpoint) && self.sought_within(endpoint).is_some())
+            .filter(|(_, endpoint)| missed(endpoint).is_some())
             .map(|(&address, _)| address)
             .collect();
-        for address in sought {
+        for address in missed {
             let soon = self.now + self.chance.up_to(FIRST_BACKOFF);
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.probing.attempts = 0;
@@ -186,6 +195,29 @@ impl Policy {
         }
     }
 
+    /// H6, R1: a server without an API has come back while the node is isolated. Useless as upstream, its supervisor may be the
+    /// only one who knows where the others are now: it is asked soon, not only when the backoff ends.
+    pub(crate) fn call_supervisors(&mut self) {
+        if !self.is_isolated() {
+            return;
+        }
+        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
+        for source in &mut self.sources {
+            if source.kind != SourceKind::Supervisor {
+                continue;
+            }
+            let began_before = |asking: Asking| self.now.since(asking.started) >= SUPERVISOR_CALLED_WITHIN;
+            if source.asking.is_some_and(began_before) {
+                source.asking = None;
+                source.next = None;
+            }
+            if source.asking.is_none() {
+                let soon = soon.max(source.not_before.unwrap_or(soon));
+                source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
+            }
+        }
+    }
+
     /// S5: one server has healed, so the others of a shared cause may have too.
     fn look_again(&mut self) {
         let now = self.now;
@@ -194,15 +226,5 @@ impl Policy {
                 endpoint.probing.next = Some(now);
             }
         }
-    }
-}
-
-/// A local fault in words, with what to do.
-pub(crate) fn fault_words(fault: crate::LocalFault) -> &'static str {
-    match fault {
-        crate::LocalFault::Descriptors => "no file descriptor left; raise LimitNOFILE",
-        crate::LocalFault::Ports => "no local port left; see net.ipv4.ip_local_port_range",
-        crate::LocalFault::NoRoute => "no route; is the link up?",
-        crate::LocalFault::Memory => "no memory for sockets",
     }
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::action::{Action, Ask, Breadth, RefreshSource};
 use crate::bend::Bend;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
 use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
@@ -18,12 +18,10 @@ use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
 use crate::source::Asking;
 use crate::{Level, Mode};
 
-/// An answer is asked for again no sooner than this, however short it holds.
+/// While not attached an answer is asked for again no sooner than this, however short it holds …
 pub const VALID_MIN: Duration = Duration::from_secs(5);
-/// … and no later than this, however long: five minutes, less the tenth that jitter may add.
+/// … and, at any time, no later than this, however long: five minutes, less the tenth that jitter may add.
 pub const VALID_MAX: Duration = Duration::from_secs(270);
-/// Supervisors are asked within this time once one of them may have come back, jittered: they serve 20 at a time.
-const SUPERVISOR_CALLED_WITHIN: Duration = Duration::from_secs(1);
 /// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Servers that one refresh may ask.
@@ -37,46 +35,66 @@ impl Policy {
         refresh: RefreshId,
         valid_for: Option<Duration>,
     ) {
-        let isolated = self.node_state() == NodeState::Isolated;
-        let (now, polled, watched) = (
-            self.now,
-            self.settings.refresh_polled,
-            self.settings.refresh_watched,
-        );
+        let state = self.node_state();
+        let isolated = state == NodeState::Isolated;
+        let (now, polled) = (self.now, self.settings.refresh_polled);
         let bent = self.is_bent(Bend::R2);
         let Some(index) = self.index(id) else { return };
-        let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
-        let source = &mut self.sources[index];
-        if source.asking.is_some_and(|asking| asking.refresh == refresh) {
-            source.asking = None;
-        } else {
+        let asked_for = |asking: Asking| asking.refresh == refresh;
+        if !self.sources[index].asking.is_some_and(asked_for) {
             return;
         }
-        source.failures = if isolated {
+        let pace = self.pace(self.sources[index].kind);
+        let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
+        let source = &mut self.sources[index];
+        source.asking = None;
+        source.not_before = None;
+        // An empty answer is one more that brought nothing: it is asked for again soon, and then less and less often.
+        source.failures = if isolated || source.state == SourceState::Empty {
             source.failures.saturating_add(1)
         } else {
             0
         };
-        source.not_before = None;
         self.changed = true;
+        let chance = &mut self.chance;
         if source.kind == SourceKind::Heartbeat {
-            let pause = heartbeat_pause.unwrap_or(polled);
-            source.next = Some(
-                now + self
-                    .chance
-                    .about(pause)
-                    .min(source.kind.isolated_cap_if(isolated)),
-            );
+            let pause = heartbeat_pause.unwrap_or(pace);
+            source.next = Some(now + chance.about(pause).min(source.kind.isolated_cap_if(isolated)));
             return;
         }
-        source.next = match (isolated, source.mode, source.kind) {
-            (true, _, kind) => Some(now + backoff(&mut self.chance, source.failures, kind.isolated_cap())),
-            (_, Mode::Fixed, _) => None,
-            (_, Mode::Watch, _) if bent => None,
-            (_, Mode::Watch, _) if source.watch.is_some() => Some(now + self.chance.about(watched)),
-            _ if source.state == SourceState::Empty => Some(now + self.chance.about(polled / 6)),
-            _ => Some(now + next_answer(&mut self.chance, valid_for, polled)),
+        source.next = match (state, source.mode) {
+            (NodeState::Isolated, _) => {
+                Some(now + backoff(chance, source.failures, source.kind.isolated_cap()))
+            }
+            (_, Mode::Fixed) => None,
+            (_, Mode::Watch) if bent => None,
+            _ if source.watch.is_none() && source.state == SourceState::Empty => {
+                Some(now + chance.about(after_empty(source.failures, polled, pace)))
+            }
+            (state, _) => Some(now + next_answer(chance, valid_for, pace, state)),
         };
+    }
+
+    /// R2: how long an answer of this kind of source is left alone while the node is not isolated. A watch of the Endpoints,
+    /// whoever keeps it, tells every change at once; what others are asked besides is asked in case that it lies, and less often.
+    /// Sources that only add, or that only configuration made, are asked half as often again while the Endpoints are
+    /// told. The heartbeat witness has its own reason and its own pace.
+    fn pace(&self, kind: SourceKind) -> Duration {
+        let telling = || self.sources.iter().filter(|source| source.kind.tells_endpoints());
+        let watched = telling().any(|source| source.watch.is_some());
+        let told = telling().any(|source| source.state == SourceState::Good);
+        let period = match watched && kind != SourceKind::Heartbeat {
+            true => self.settings.refresh_watched,
+            false => self.settings.refresh_polled,
+        };
+        let spare = matches!(
+            kind,
+            SourceKind::Supervisor | SourceKind::Registration | SourceKind::Import
+        );
+        match spare && told && self.node.state == NodeState::Attached {
+            true => period * 2,
+            false => period,
+        }
     }
 
     /// An operator wants everything asked now.
@@ -144,8 +162,9 @@ impl Policy {
         actions: &mut Vec<Action>,
     ) {
         let isolated = self.is_isolated();
-        let (now, polled) = (self.now, self.settings.refresh_polled);
+        let now = self.now;
         let Some(index) = self.index(id) else { return };
+        let pace = self.pace(self.sources[index].kind);
         let source = &mut self.sources[index];
         if source.asking.is_none_or(|asking| asking.refresh != refresh) {
             return;
@@ -155,17 +174,25 @@ impl Policy {
         let cap = if isolated {
             source.kind.isolated_cap()
         } else {
-            polled
+            pace
         };
         let pause = backoff(&mut self.chance, source.failures, cap);
         source.not_before = failure.retry_after.map(|after| now + after.min(RETRY_AFTER_MAX));
         source.next = Some((now + pause).max(source.not_before.unwrap_or(now)));
         let news = source.state != SourceState::Failed;
+        let asks_apiservers = source.kind.asks_apiservers();
         source.state = SourceState::Failed;
         source.error = Some(failure.reason.clone());
         self.changed = true;
-        for (server, _) in &failure.tried {
+        // H3: our own fault says nothing about whom we could not ask.
+        let asked = failure.tried.iter().filter(|_| failure.local.is_none());
+        for (server, _) in asked {
             self.take_discovery(id, Some(*server), Capability::No);
+        }
+        // H3: a source dials as a client does.
+        let unreached = failure.unreached.iter().take(TARGETS_MAX);
+        for &server in unreached.filter(|_| asks_apiservers && failure.local.is_none()) {
+            self.suspect(server, Weight::Question);
         }
         if let Some(fault) = failure.local {
             self.take_local_fault(fault, actions);
@@ -267,29 +294,6 @@ impl Policy {
         }
     }
 
-    /// H6, R1: a server without an API has come back while the node is isolated. Useless as upstream, its supervisor may be the
-    /// only one who knows where the others are now: it is asked soon, not only when the backoff ends.
-    pub(crate) fn call_supervisors(&mut self) {
-        if !self.is_isolated() {
-            return;
-        }
-        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
-        for source in &mut self.sources {
-            if source.kind != SourceKind::Supervisor {
-                continue;
-            }
-            let began_before = |asking: Asking| self.now.since(asking.started) >= SUPERVISOR_CALLED_WITHIN;
-            if source.asking.is_some_and(began_before) {
-                source.asking = None;
-                source.next = None;
-            }
-            if source.asking.is_none() {
-                let soon = soon.max(source.not_before.unwrap_or(soon));
-                source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
-            }
-        }
-    }
-
     /// R2, R3: servers to ask, best first; the good ones take turns.
     fn targets(&self, kind: SourceKind, turn: usize) -> Vec<SocketAddr> {
         if !kind.needs_server() {
@@ -316,7 +320,7 @@ impl Policy {
             .take_while(|address| {
                 self.endpoints
                     .get(address)
-                    .is_some_and(|endpoint| endpoint.is_ready() && !endpoint.is_suspected())
+                    .is_some_and(|endpoint| endpoint.is_ready() && !endpoint.is_second_choice())
             })
             .count();
         if good > 1 {
@@ -362,18 +366,31 @@ impl Policy {
     }
 }
 
-/// When an answer is due to be asked for again: once it no longer holds, where it says how long it does. Never sooner,
+/// After how long an answer is asked for again. An answer that says how long it holds (a name's TTL) is left alone for
+/// longer, if it says so. It hastens nothing while the node is attached: where many names hold for five seconds, a fleet that
+/// lacks nothing would ask twelve times a minute. A node that is not attached asks once the answer no longer holds; never sooner,
 /// for a cache between would only repeat it.
 fn next_answer(
     chance: &mut crate::chance::Chance,
     valid_for: Option<Duration>,
-    polled: Duration,
+    pace: Duration,
+    state: NodeState,
 ) -> Duration {
     let Some(valid) = valid_for else {
-        return chance.about(polled);
+        return chance.about(pace);
     };
-    let valid = valid.clamp(VALID_MIN, VALID_MAX);
+    let least = match state {
+        NodeState::Attached => pace.min(VALID_MAX),
+        NodeState::Degraded | NodeState::Isolated => VALID_MIN,
+    };
+    let valid = valid.clamp(least, VALID_MAX.max(least));
     valid + chance.up_to(valid / 10)
+}
+
+/// After how long a source that knew nothing, so many times in a row, is asked again: a sixth of the usual period, and twice
+/// as long each time, up to its pace.
+fn after_empty(times: u8, polled: Duration, pace: Duration) -> Duration {
+    (polled / 6 * (1 << times.saturating_sub(1).min(6))).min(pace)
 }
 
 /// Full-jitter exponential backoff.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::LocalFault;
+use crate::local_fault::LocalFault;
 
 /// A source's complete current answer. It replaces that source's own earlier one, whole and at once (M1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Report {
     pub mode: Mode,
     /// The server that answered, if a server did.
     pub answered_by: Option<SocketAddr>,
+    /// Servers that were asked before, and gave no answer: for the *discovery* capability (H6).
+    #[serde(default)]
+    pub tried: Vec<SocketAddr>,
     /// Whether the answering server was verified to a CA, and answered whole and with quorum. Another answer only adds (M6).
     pub verified: bool,
     /// It tells a part only, for the credential may read no more: it adds, and takes nothing away (M6).
@@ -115,12 +118,15 @@ pub struct NodeListing {
 }
 
 /// Why a refresh gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceFailure {
     /// In words, ending in what to do where something can be done.
     pub reason: String,
     /// Servers that were asked and what each said, for `status` and for the *discovery* capability (H6).
     pub tried: Vec<(SocketAddr, String)>,
+    /// Those of them with whom no connection came about: what a client would find too (H3).
+    #[serde(default)]
+    pub unreached: Vec<SocketAddr>,
     /// The server asked for this pause (`Retry-After`, 429).
     pub retry_after: Option<Duration>,
     /// Whether the fault is ours ([`LocalFault`]): then it says nothing about any server.

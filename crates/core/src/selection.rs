@@ -99,7 +99,7 @@ impl Policy {
                 None => self.class(address, endpoint, standing),
             },
             avoided: endpoint.avoided.is_some(),
-            suspected: endpoint.is_suspected() && !self.is_bent(Bend::S1),
+            suspected: endpoint.is_second_choice() && !self.is_bent(Bend::S1),
             only_configured: !endpoint.membership.told_by_cluster,
             distance: self.distance(endpoint),
             not_local: settings.prefer_local && !settings.local.contains(&address.ip()),
@@ -118,10 +118,13 @@ impl Policy {
         ranked.into_iter().map(|(_, address)| address).collect()
     }
 
-    /// Whether some other endpoint is ready and not being drained.
+    /// Whether some other endpoint is ready, not being drained, and no way to it is known to be closed.
     pub(crate) fn another_is_ready(&self, address: SocketAddr) -> bool {
-        self.endpoints
-            .iter()
-            .any(|(&other, endpoint)| other != address && endpoint.is_ready() && !endpoint.is_draining())
+        self.endpoints.iter().any(|(&other, endpoint)| {
+            other != address
+                && endpoint.is_ready()
+                && !endpoint.is_draining()
+                && endpoint.judgement.blocked.is_none()
+        })
     }
 }

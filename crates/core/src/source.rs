@@ -97,6 +97,11 @@ impl SourceKind {
         )
     }
 
+    /// Endpoints themselves answer it, at the port and by the protocol that clients use.
+    pub(crate) fn asks_apiservers(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Nodes | Self::Heartbeat)
+    }
+
     /// The longest pause between two refreshes while isolated (R1).
     pub(crate) fn isolated_cap(self) -> Duration {
         match self {

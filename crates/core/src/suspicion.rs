@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::snapshot::Health;
 
 /// How long probes follow each other closely after a suspicion (H7).
-const BURST_FOR: Duration = Duration::from_secs(3);
+pub(crate) const BURST_FOR: Duration = Duration::from_secs(3);
 /// Suspicions are heard in full again after this long without one.
 pub(crate) const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
 

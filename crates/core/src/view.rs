@@ -1,5 +1,6 @@
 //! The snapshot, made from the state; and the lines for people.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -44,7 +45,10 @@ impl Policy {
                 false => Administration::Enabled,
             },
             drained_by: endpoint.drained_by(),
-            reason: judgement.reason.clone(),
+            reason: match judgement.blocked {
+                Some(fault) => format!("{}; no way to it from here: {fault}", judgement.reason),
+                None => judgement.reason.clone(),
+            },
             health_since: judgement.since,
             suspected: endpoint.is_suspected(),
             avoided: endpoint.avoided.is_some(),

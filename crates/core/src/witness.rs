@@ -11,7 +11,7 @@ use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::evidence::{Evidence, health_after};
 use crate::finding::Untrusted;
-use crate::health::{BURST_EVERY, ELECTION};
+use crate::health::BURST_EVERY;
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
 use crate::{Level, Timestamp};
@@ -25,7 +25,9 @@ impl Policy {
     /// Since when something speaks against `endpoint`.
     fn doubted_since(&self, endpoint: &Endpoint) -> Option<Timestamp> {
         let judgement = &endpoint.judgement;
-        let not_ready = (judgement.health == Health::NotReady).then_some(judgement.since);
+        // One that was held back and fails again with all others needs a witness of today.
+        let last_good = judgement.shared_since.unwrap_or(judgement.since);
+        let not_ready = (judgement.health == Health::NotReady).then_some(judgement.since.max(last_good));
         let suspected = judgement.suspicion.map(|suspicion| suspicion.since);
         judgement.silent_since.or(not_ready).or(suspected)
     }
@@ -38,9 +40,14 @@ impl Policy {
             .endpoints
             .get(&address)
             .and_then(|endpoint| self.doubted_since(endpoint));
-        let Some(since) = since else {
-            return self.another_is_ready(address);
-        };
+        match since {
+            Some(since) => self.has_witness_since(address, since),
+            None => self.another_is_ready(address),
+        }
+    }
+
+    /// The same, of a moment.
+    pub(crate) fn has_witness_since(&self, address: SocketAddr, since: Timestamp) -> bool {
         self.endpoints.iter().any(|(&other, endpoint)| {
             other != address
                 && (endpoint.is_ready() || endpoint.is_held_back())
@@ -49,24 +56,15 @@ impl Policy {
         })
     }
 
-    /// S5: a ready endpoint whose failed checks may have a shared cause, and nobody has proven to be better: an election may
-    /// be under way, which is over before anybody could do something about it.
-    pub(crate) fn may_pass_by_itself(&self, address: SocketAddr) -> bool {
-        let Some(endpoint) = self.endpoints.get(&address) else {
-            return false;
-        };
-        let judgement = &endpoint.judgement;
-        let fresh = |since| self.now.since(since) < ELECTION;
-        judgement.health == Health::Ready
-            && judgement.shared_since.is_some_and(fresh)
-            && !self.has_witness(address)
-    }
-
     /// Asks ready endpoints for a fresh proof, unless there is one.
     pub(crate) fn call_witnesses(&mut self, address: SocketAddr) {
-        if self.has_witness(address) {
-            return;
+        if !self.has_witness(address) {
+            self.ask_witnesses(address);
         }
+    }
+
+    /// Asks ready endpoints for a fresh proof.
+    pub(crate) fn ask_witnesses(&mut self, address: SocketAddr) {
         let ready: Vec<SocketAddr> = self
             .ordered()
             .into_iter()

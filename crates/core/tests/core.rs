@@ -18,6 +18,8 @@ mod membership;
 mod moving;
 #[path = "core/nodes.rs"]
 mod nodes;
+#[path = "core/pace.rs"]
+mod pace;
 #[path = "core/property.rs"]
 mod property;
 #[path = "core/recovery.rs"]
@@ -28,5 +30,7 @@ mod selection;
 mod services;
 #[path = "core/simulated.rs"]
 mod simulated;
+#[path = "core/way.rs"]
+mod way;
 #[path = "core/world.rs"]
 mod world;

@@ -20,9 +20,14 @@ pub(crate) fn ip_address(text: &str) -> Option<IpAddr> {
     usable(ip).then_some(ip)
 }
 
-/// Whether a server can have it.
+/// Whether a server can have it. An IPv6 link-local address leads to another machine on each link: without a zone it leads
+/// nowhere, and another machine's zone says nothing here.
 pub(crate) fn usable(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
+    let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    !ip.is_unspecified()
+        && !ip.is_multicast()
+        && !link_local
+        && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
 }
 
 /// A name as Kubernetes allows it; it goes into a request line.
@@ -47,6 +52,8 @@ mod tests {
             "0.0.0.0:6443",
             "224.0.0.1:6443",
             "[::]:6443",
+            "[fe80::1]:6443",
+            "[fe80::1%2]:6443",
             "name:6443",
             "",
             " 10.0.0.1:1",

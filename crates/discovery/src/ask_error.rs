@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use jackline_core::LocalFault;
-use rustix::io::Errno;
+use jackline_way::WayError;
 use thiserror::Error;
 
 /// Pauses that a server asks for are believed up to this length: one broken server must not blind a source (R3).
@@ -17,9 +17,9 @@ const FOREIGN_WORDS_MAX: usize = 200;
 /// Why one server gave no answer.
 #[derive(Debug, Error)]
 pub(crate) enum AskError {
-    /// Our own fault (H3).
-    #[error("this machine could not dial it: {1}")]
-    Local(LocalFault, #[source] io::Error),
+    /// Our own fault, or that of the way (H3).
+    #[error("no way led to it: {0}")]
+    Local(LocalFault),
     /// Refused, reset, unreachable.
     #[error("it could not be reached: {0}")]
     Unreached(#[source] io::Error),
@@ -116,11 +116,20 @@ pub(crate) enum Phase {
 }
 
 impl AskError {
-    /// What an error of `connect` means: our own fault is told apart from the network's and the server's (H3).
-    pub(crate) fn from_connect(error: io::Error) -> Self {
-        match local_fault(&error) {
-            Some(fault) => Self::Local(fault, error),
-            None => Self::Unreached(error),
+    /// Whether no connection came about, and the fault is not ours.
+    pub(crate) fn is_unreached(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreached(_) | Self::TimedOut(Phase::Connect | Phase::Tls)
+        )
+    }
+
+    /// What a connect that failed means: our own fault is told apart from the network's and the server's (H3).
+    pub(crate) fn from_way(error: WayError) -> Self {
+        match error {
+            WayError::Local(fault) => Self::Local(fault),
+            WayError::Refused(error) => Self::Unreached(error),
+            WayError::TimedOut => Self::TimedOut(Phase::Connect),
         }
     }
 
@@ -154,20 +163,9 @@ impl AskError {
     /// Whether it is our own fault.
     pub(crate) fn local(&self) -> Option<LocalFault> {
         match self {
-            Self::Local(fault, _) => Some(*fault),
+            Self::Local(fault) => Some(*fault),
             _ => None,
         }
-    }
-}
-
-/// Which fault of this very machine `error` is, if it is one.
-pub(crate) fn local_fault(error: &io::Error) -> Option<LocalFault> {
-    match Errno::from_io_error(error)? {
-        Errno::MFILE | Errno::NFILE => Some(LocalFault::Descriptors),
-        Errno::ADDRNOTAVAIL => Some(LocalFault::Ports),
-        Errno::NETUNREACH | Errno::NETDOWN => Some(LocalFault::NoRoute),
-        Errno::NOMEM | Errno::NOBUFS => Some(LocalFault::Memory),
-        _ => None,
     }
 }
 
@@ -231,16 +229,6 @@ mod tests {
         let long = foreign_words(&"ä".repeat(1000));
         assert_eq!(long.chars().count(), FOREIGN_WORDS_MAX + 1);
         assert!(long.ends_with('…'));
-    }
-
-    #[test]
-    fn our_own_faults_are_told_apart() {
-        let of = |errno: Errno| AskError::from_connect(errno.into()).local();
-        assert_eq!(of(Errno::MFILE), Some(LocalFault::Descriptors));
-        assert_eq!(of(Errno::ADDRNOTAVAIL), Some(LocalFault::Ports));
-        assert_eq!(of(Errno::NETUNREACH), Some(LocalFault::NoRoute));
-        assert_eq!(of(Errno::HOSTUNREACH), None);
-        assert_eq!(of(Errno::CONNREFUSED), None);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use jackline_core::{Breadth, Report, SourceFailure};
-use tokio::time::{Instant, sleep_until};
+use jackline_core::{Breadth, Mode, Report, SourceFailure};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::ask_error::{AskError, Phase};
 use crate::refresh::Voice;
@@ -27,6 +27,10 @@ const TARGETS_MAX: usize = 64;
 
 /// Where there are more servers than can be under way, silent ones must make room; but not sooner than this.
 const SHARE_MIN: Duration = Duration::from_secs(1);
+
+/// Where all servers are to be heard and the first to answer has left a watch open, those that are silent for this long after it
+/// are not waited for: the watch may have news to tell. Without a watch every one has all the time there is.
+const ALSO_WITHIN: Duration = Duration::from_secs(1);
 
 /// So many servers' failures are told in the sentence; `tried` has all.
 const TOLD_MAX: usize = 4;
@@ -170,6 +174,12 @@ impl<'a, T: 'a> Attempts<'a, T> {
                 .iter()
                 .map(|(target, error)| (*target, error.to_string()))
                 .collect(),
+            unreached: self
+                .failed
+                .iter()
+                .filter(|(_, error)| error.is_unreached())
+                .map(|(target, _)| *target)
+                .collect(),
             // The first server that may be asked again decides: the others' pauses must not blind the source.
             retry_after: self
                 .failed
@@ -198,7 +208,13 @@ pub(crate) async fn relay<T: Answer>(
     let mut first_reported: Option<T> = None;
     let mut first_empty: Option<(SocketAddr, T)> = None;
     let mut mode = None;
-    while let Some((target, answer)) = attempts.next().await {
+    let mut end: Option<Instant> = None;
+    loop {
+        let next = match end {
+            Some(end) => timeout_at(end, attempts.next()).await.unwrap_or(None),
+            None => attempts.next().await,
+        };
+        let Some((target, answer)) = next else { break };
         if answer.is_empty() {
             first_empty.get_or_insert((target, answer));
             continue;
@@ -206,6 +222,10 @@ pub(crate) async fn relay<T: Answer>(
         let mut report = answer.report(target);
         // Only the first answer's watch stays open.
         report.mode = *mode.get_or_insert(report.mode);
+        report.tried = attempts.failed.iter().map(|(target, _)| *target).collect();
+        if report.mode == Mode::Watch {
+            end.get_or_insert(Instant::now() + ALSO_WITHIN);
+        }
         voice.report(report);
         first_reported.get_or_insert(answer);
         if breadth == Breadth::First {
@@ -223,159 +243,4 @@ pub(crate) async fn relay<T: Answer>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    fn target(last: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, last], 6443))
-    }
-
-    fn targets(count: u8) -> Vec<SocketAddr> {
-        (1..=count).map(target).collect()
-    }
-
-    /// What became of each attempt, with the time since the start in milliseconds.
-    type Log = Arc<Mutex<Vec<(u8, u128)>>>;
-
-    /// `behaviour` says after how many milliseconds a server answers, and whether well.
-    fn attempts(count: u8, limit: u64, log: &Log, behaviour: fn(u8) -> (u64, bool)) -> Attempts<'static, u8> {
-        let start = Instant::now();
-        let log = Arc::clone(log);
-        Attempts::new(
-            &targets(count),
-            start + Duration::from_millis(limit),
-            move |target, until| {
-                let SocketAddr::V4(v4) = target else {
-                    unreachable!("IPv4 only")
-                };
-                let last = v4.ip().octets()[3];
-                log.lock().unwrap().push((last, start.elapsed().as_millis()));
-                async move {
-                    let (after, good) = behaviour(last);
-                    let answer = async {
-                        tokio::time::timeout(Duration::from_millis(after), pending::<()>())
-                            .await
-                            .is_err()
-                    };
-                    tokio::time::timeout_at(until, answer)
-                        .await
-                        .map_err(|_| AskError::TimedOut(Phase::Head))?;
-                    if good {
-                        Ok(last)
-                    } else {
-                        Err(AskError::Nonsense("no".to_owned()))
-                    }
-                }
-            },
-        )
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failure_starts_the_next_at_once() {
-        let log = Log::default();
-        let mut attempts = attempts(3, 10_000, &log, |last| (10, last == 3));
-        assert_eq!(attempts.next().await, Some((target(3), 3)));
-        assert_eq!(*log.lock().unwrap(), [(1, 0), (2, 10), (3, 20)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn silence_starts_the_next_beside_the_first_which_may_still_win() {
-        let log = Log::default();
-        let mut attempts = attempts(3, 10_000, &log, |last| {
-            (if last == 1 { 400 } else { 5_000 }, true)
-        });
-        assert_eq!(attempts.next().await, Some((target(1), 1)));
-        assert_eq!(*log.lock().unwrap(), [(1, 0), (2, 250)]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn three_are_under_way_at_most_and_silent_ones_make_room_in_time() {
-        let log = Log::default();
-        let mut attempts = attempts(6, 10_000, &log, |last| {
-            (if last == 6 { 10 } else { 1_000_000 }, true)
-        });
-        assert_eq!(attempts.next().await, Some((target(6), 6)));
-        let starts: Vec<u128> = log.lock().unwrap().iter().map(|(_, at)| *at).collect();
-        // Two waves share ten seconds.
-        assert_eq!(starts, [0, 250, 500, 5_000, 5_250, 5_500]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_deadline_ends_all_and_tells_who_was_silent() {
-        let log = Log::default();
-        let mut attempts = attempts(2, 1_000, &log, |_| (1_000_000, true));
-        attempts.share = Duration::from_secs(100);
-        assert_eq!(attempts.next().await, None);
-        let failure = attempts.into_failure("the list");
-        assert_eq!(failure.tried.len(), 2);
-        assert!(
-            failure.reason.contains("10.0.0.2:6443: nothing came in time"),
-            "{}",
-            failure.reason
-        );
-        assert_eq!(failure.local, None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_server_is_asked_once_and_a_second_mention_is_not() {
-        let log = Log::default();
-        let seen = Arc::clone(&log);
-        let twice = [target(1), target(1), target(2)];
-        let mut attempts = Attempts::new(
-            &twice,
-            Instant::now() + Duration::from_secs(1),
-            move |target, _| {
-                seen.lock().unwrap().push((0, 0));
-                async move { Ok::<_, AskError>(target) }
-            },
-        );
-        let mut answers = Vec::new();
-        while let Some((_, answer)) = attempts.next().await {
-            answers.push(answer);
-        }
-        assert_eq!(answers, [target(1), target(2)]);
-        assert_eq!(log.lock().unwrap().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn the_shortest_pause_asked_for_counts_and_only_shared_local_faults_are_ours() {
-        let fail = |last: u8| -> AskError {
-            let pause = |seconds| Some(Duration::from_secs(seconds));
-            match last {
-                1 => AskError::Status {
-                    code: 429,
-                    message: String::new(),
-                    retry_after: pause(9),
-                    missing: None,
-                },
-                2 => AskError::Status {
-                    code: 503,
-                    message: String::new(),
-                    retry_after: pause(4),
-                    missing: None,
-                },
-                _ => AskError::from_connect(rustix::io::Errno::MFILE.into()),
-            }
-        };
-        let failure_of = async |who: &[SocketAddr]| {
-            let mut attempts =
-                Attempts::new(who, Instant::now() + Duration::from_secs(9), move |target, _| {
-                    let SocketAddr::V4(v4) = target else {
-                        unreachable!("IPv4 only")
-                    };
-                    let error = fail(v4.ip().octets()[3]);
-                    async move { Err::<(), _>(error) }
-                });
-            assert_eq!(attempts.next().await, None);
-            attempts.into_failure("the list")
-        };
-        let all = failure_of(&targets(3)).await;
-        assert_eq!((all.retry_after, all.local), (Some(Duration::from_secs(4)), None));
-        let ours = failure_of(&[target(3)]).await;
-        assert_eq!(ours.local, Some(jackline_core::LocalFault::Descriptors));
-        let none = failure_of(&[]).await;
-        assert!(none.reason.contains("no server is known"), "{}", none.reason);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jackline_core::{Snapshot, SourceKind};
+use jackline_way::Ways;
 
 mod registration_address;
 
@@ -17,6 +18,8 @@ pub use registration_address::{AddressError, RegistrationAddress};
 pub struct Config {
     /// The sources, in the order of the core's settings.
     pub sources: Vec<SourceConfig>,
+    /// How servers are reached. Default: directly.
+    pub ways: Arc<Ways>,
 }
 
 /// One source.

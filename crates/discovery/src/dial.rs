@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use jackline_trust::Trust;
+use jackline_way::{Opening, Ways, local_fault};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::ask_error::{AskError, Phase, foreign_words, local_fault};
+use crate::ask_error::{AskError, Phase, foreign_words};
 
 /// Beyond this a connect is given up, so that black holes make room for others: a lost SYN is sent again after 1 s.
 const CONNECT_LIMIT: Duration = Duration::from_millis(1500);
@@ -30,6 +31,8 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// How a server is approached: by what it is verified, and what is presented once it is.
 #[derive(Clone)]
 pub(crate) struct Access {
+    /// How it is reached.
+    pub(crate) ways: Arc<Ways>,
     /// Verifies the server, and may carry a client certificate.
     pub(crate) tls: Arc<ClientConfig>,
     /// The name that the certificate must be good for; SNI and Host say it too (H1).
@@ -43,7 +46,7 @@ impl Access {
     ///
     /// # Errors
     /// In words, with what to do, where there is no CA or the files are no good.
-    pub(crate) fn of_node(trust: &Trust) -> Result<Self, String> {
+    pub(crate) fn of_node(trust: &Trust, ways: &Arc<Ways>) -> Result<Self, String> {
         if !trust.has_ca() {
             return Err(
                 "without the cluster's CA no answer can be believed and no credential shown; \
@@ -61,6 +64,7 @@ impl Access {
             None => None,
         };
         Ok(Self {
+            ways: Arc::clone(ways),
             tls,
             name: trust.tls_name(),
             authorization,
@@ -83,11 +87,12 @@ pub(crate) async fn dial(
     access: &Access,
     until: Instant,
 ) -> Result<TlsStream<TcpStream>, AskError> {
-    let now = Instant::now();
-    let stream = timeout_at(until.min(now + CONNECT_LIMIT), TcpStream::connect(address))
+    let within = CONNECT_LIMIT.min(until.saturating_duration_since(Instant::now()));
+    let stream = access
+        .ways
+        .connect(address, Opening::Ours, within)
         .await
-        .map_err(|_| AskError::TimedOut(Phase::Connect))?
-        .map_err(AskError::from_connect)?;
+        .map_err(AskError::from_way)?;
     // Both only make things better: a kernel that refuses them costs nothing but speed.
     let _ = stream.set_nodelay(true);
     let keepalive = TcpKeepalive::new()
@@ -105,7 +110,7 @@ pub(crate) async fn dial(
 /// Tells a certificate that does not verify from a peer that does not speak TLS.
 fn handshake_error(error: std::io::Error) -> AskError {
     if let Some(fault) = local_fault(&error) {
-        return AskError::Local(fault, error);
+        return AskError::Local(fault);
     }
     match jackline_trust::tls_fault(&error) {
         Some(tls) => match jackline_trust::classify(tls) {

@@ -37,7 +37,7 @@ impl Discovery {
             .zip(config.sources)
             .map(|(index, source)| Place {
                 slot: Slot::new(SourceId(index), Arc::clone(&sink)),
-                source: Arc::new(Source::new(source, Arc::clone(&trust))),
+                source: Arc::new(Source::new(source, Arc::clone(&trust), &config.ways)),
             })
             .collect();
         Self { places, sink }

@@ -15,18 +15,19 @@
 //! | `grpc`, `messages` | how it is said |
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jackline_core::{Mode, SourceFailure};
 use jackline_trust::{Trust, TrustConfig};
+use jackline_way::Ways;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::Attempts;
-use crate::config::{EtcdConfig, RegistrationAddress, SystemFiles};
+use crate::config::{EtcdConfig, Place, RegistrationAddress, SystemFiles};
 use crate::refresh::{Voice, failure};
 use crate::source::Question;
 
@@ -67,6 +68,7 @@ pub(crate) struct Etcd {
     keys: Keys,
     /// Etcd has a CA and client certificates of its own.
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     cluster: Mutex<Cluster>,
     /// How often it was asked: begins with another member each time (R2).
     turn: AtomicUsize,
@@ -81,7 +83,7 @@ struct Fallback {
 }
 
 impl Etcd {
-    pub(crate) fn new(config: EtcdConfig, subject: Subject) -> Self {
+    pub(crate) fn new(config: EtcdConfig, subject: Subject, ways: Arc<Ways>) -> Self {
         let mut endpoints = config.endpoints;
         endpoints.truncate(MEMBERS_MAX);
         let trust = Trust::load(TrustConfig {
@@ -97,6 +99,7 @@ impl Etcd {
             system: config.system,
             keys: Keys::new(&config.prefix),
             trust: Arc::new(trust),
+            ways,
             cluster: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
@@ -267,7 +270,13 @@ impl Etcd {
         let mut members = self.endpoints.clone();
         members.extend_from_slice(self.cluster().members());
         let resolved = targets::resolve(&members, &self.dns_servers, &self.system, deadline, notes).await;
-        let mut targets = targets::reachable(&members, resolved, tls);
+        for (member, addresses) in members.iter().zip(&resolved) {
+            if let Place::Name(name, port) = member.place() {
+                let ips: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+                self.ways.name_leads_to(name, *port, &ips);
+            }
+        }
+        let mut targets = targets::reachable(&members, resolved, (tls, &self.ways));
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         if !targets.is_empty() {
             let first = turn % targets.len();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jackline_core::{Heartbeat as Renewal, Mode, Report, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -29,6 +30,7 @@ const LEASE_MAX: usize = 64 * 1024;
 pub(crate) struct Heartbeat {
     node: String,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
 }
 
 /// What one server answered: the Lease, or why there is none to be had.
@@ -58,10 +60,11 @@ struct Spec {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(config: HeartbeatConfig, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(config: HeartbeatConfig, trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
         Self {
             node: config.node,
             trust,
+            ways,
         }
     }
 
@@ -72,7 +75,7 @@ impl Heartbeat {
                 foreign_words(&self.node)
             )));
         }
-        let access = Access::of_node(&self.trust).map_err(failure)?;
+        let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
             read(&self.node, target, &access, until)
         });

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jackline_core::{Mode, Report, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 
 use crate::attempt::{Answer, Attempts, relay};
 use crate::dial::Access;
@@ -29,6 +30,7 @@ pub(crate) use watch::Watch;
 /// The source.
 pub(crate) struct Kubernetes {
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
 }
 
 /// Which objects tell the endpoints.
@@ -57,8 +59,8 @@ struct Listed {
 }
 
 impl Kubernetes {
-    pub(crate) fn new(trust: Arc<Trust>) -> Self {
-        Self { trust }
+    pub(crate) fn new(trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
+        Self { trust, ways }
     }
 
     pub(crate) async fn ask(
@@ -66,7 +68,7 @@ impl Kubernetes {
         question: &Question,
         voice: &Voice,
     ) -> Result<Option<Watch>, SourceFailure> {
-        let access = Access::of_node(&self.trust).map_err(failure)?;
+        let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
             ask::list(target, &access, until)
         });

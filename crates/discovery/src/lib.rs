@@ -9,6 +9,7 @@
 //! | `config` | what can be configured, as plain data |
 //! | `refresh` | one refresh's right to speak: exactly one ending, also on panic; a newer refresh supersedes an older one |
 //! | `attempt` | hedged attempts over several servers under one deadline |
+//! | `host_names` | names of hosts that are no servers: proxies |
 //! | `http`, `dial` | one bounded HTTP exchange over verified TLS, every failure a sentence |
 //! | `static_list`, `registration`, `supervisor`, `kubernetes`, `nodes`, `heartbeat`, `etcd`, `import`, `service` | a source each |
 //!
@@ -25,6 +26,7 @@ mod dial;
 mod discovery;
 mod etcd;
 mod heartbeat;
+mod host_names;
 mod http;
 mod import;
 mod kubernetes;
@@ -42,3 +44,4 @@ pub use config::{
     SupervisorList, SystemFiles, TokenOrigin,
 };
 pub use discovery::Discovery;
+pub use host_names::HostNames;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jackline_core::{Mode, NodeListing, Report, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::NodesConfig;
@@ -37,6 +38,7 @@ pub(crate) struct Nodes {
     /// The own Node's name.
     own: Option<String>,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
 }
 
 /// What one server answered.
@@ -48,14 +50,14 @@ struct Listed {
 }
 
 impl Nodes {
-    pub(crate) fn new(config: NodesConfig, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(config: NodesConfig, trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
         let own = config.own.filter(|name| is_node_name(name));
-        Self { own, trust }
+        Self { own, trust, ways }
     }
 
     /// All control-plane Nodes, and the own one for its zone.
     pub(crate) async fn ask_all(&self, question: &Question, voice: &Voice) -> Result<(), SourceFailure> {
-        let access = Access::of_node(&self.trust).map_err(failure)?;
+        let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
             list(self.own.as_deref(), target, &access, until)
         });
@@ -74,7 +76,7 @@ impl Nodes {
         if !is_node_name(name) {
             return Err(failure(format!("{name:?} is no Node's name")));
         }
-        let access = Access::of_node(&self.trust).map_err(failure)?;
+        let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let mut attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
             find(name, target, &access, until)
         });

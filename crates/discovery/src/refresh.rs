@@ -237,9 +237,7 @@ impl Drop for Voice {
 pub(crate) fn failure(reason: String) -> SourceFailure {
     SourceFailure {
         reason,
-        tried: Vec::new(),
-        retry_after: None,
-        local: None,
+        ..SourceFailure::default()
     }
 }
 

@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use jackline_core::{Listing, Mode, Report, SourceFailure};
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::config::{Place, RegistrationAddress, RegistrationConfig, SystemFiles};
@@ -45,6 +46,7 @@ pub(crate) struct Registration {
     servers: Vec<RegistrationAddress>,
     dns_servers: Vec<SocketAddr>,
     system: SystemFiles,
+    ways: Arc<Ways>,
     left_out: usize,
     memory: Mutex<Memory>,
 }
@@ -59,7 +61,7 @@ struct Resolved {
 }
 
 impl Registration {
-    pub(crate) fn new(config: RegistrationConfig) -> Self {
+    pub(crate) fn new(config: RegistrationConfig, ways: Arc<Ways>) -> Self {
         let mut servers = config.servers;
         let left_out = servers.len().saturating_sub(SERVERS_MAX);
         servers.truncate(SERVERS_MAX);
@@ -67,6 +69,7 @@ impl Registration {
             servers,
             dns_servers: config.dns_servers,
             system: config.system,
+            ways,
             left_out,
             memory: Mutex::default(),
         }
@@ -173,11 +176,11 @@ impl Registration {
             let mut endpoints: Vec<SocketAddr> = Vec::new();
             match server.place() {
                 Place::Address(address) => endpoints.push(*address),
-                Place::Name(name, port) => endpoints.extend(resolved.endpoints_at(name, *port)),
+                Place::Name(name, port) => endpoints.extend(self.endpoints_at(resolved, name, *port)),
                 Place::Service(name) => {
                     let targets = resolved.services.get(name).map(|service| &service.records);
                     for target in targets.into_iter().flatten() {
-                        endpoints.extend(resolved.endpoints_at(&target.host, target.port));
+                        endpoints.extend(self.endpoints_at(resolved, &target.host, target.port));
                     }
                 }
             }
@@ -189,6 +192,13 @@ impl Registration {
             all.extend(endpoints.into_iter().take(RECORDS_MAX));
         }
         (all, cut)
+    }
+
+    /// Endpoints at a name; an exception from a proxy may be such a name.
+    fn endpoints_at(&self, resolved: &Resolved, host: &str, port: u16) -> Vec<SocketAddr> {
+        let addresses = resolved.addresses_of(host);
+        self.ways.name_leads_to(host, port, addresses);
+        addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
     }
 
     /// What people should know of this report.
@@ -217,10 +227,8 @@ impl Resolved {
         self.hosts.values().any(|host| host.fresh)
     }
 
-    fn endpoints_at(&self, host: &str, port: u16) -> impl Iterator<Item = SocketAddr> {
-        let addresses = self.hosts.get(host).map(|host| host.records.as_slice());
-        let addresses = addresses.unwrap_or_default().iter();
-        addresses.map(move |ip| SocketAddr::new(*ip, port))
+    fn addresses_of(&self, host: &str) -> &[IpAddr] {
+        self.hosts.get(host).map_or(&[], |host| host.records.as_slice())
     }
 
     /// How long the whole holds; `None` where nothing says so.

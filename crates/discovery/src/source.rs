@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jackline_core::{Ask, Breadth, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::config::SourceConfig;
@@ -63,16 +64,17 @@ impl Watch {
 }
 
 impl Source {
-    pub(crate) fn new(config: SourceConfig, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(config: SourceConfig, trust: Arc<Trust>, ways: &Arc<Ways>) -> Self {
+        let ways = Arc::clone(ways);
         match config {
             SourceConfig::Static(config) => Self::Static(config.endpoints),
-            SourceConfig::Registration(config) => Self::Registration(Registration::new(config)),
-            SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust)),
-            SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust)),
-            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, Subject::Keys)),
-            SourceConfig::Members(config) => Self::Etcd(Etcd::new(config, Subject::Members)),
-            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust)),
-            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust)),
+            SourceConfig::Registration(config) => Self::Registration(Registration::new(config, ways)),
+            SourceConfig::Supervisor(config) => Self::Supervisor(Supervisor::new(config, trust, ways)),
+            SourceConfig::Kubernetes => Self::Kubernetes(Kubernetes::new(trust, ways)),
+            SourceConfig::Etcd(config) => Self::Etcd(Etcd::new(config, Subject::Keys, ways)),
+            SourceConfig::Members(config) => Self::Etcd(Etcd::new(config, Subject::Members, ways)),
+            SourceConfig::Nodes(config) => Self::Nodes(Nodes::new(config, trust, ways)),
+            SourceConfig::Heartbeat(config) => Self::Heartbeat(Heartbeat::new(config, trust, ways)),
             SourceConfig::Import(config) => Self::Import(Import::new(config)),
             SourceConfig::Service(config) => Self::Service(Service::new(config)),
         }

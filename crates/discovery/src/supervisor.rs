@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::header::HeaderValue;
 use jackline_core::{Listing, Mode, Report, SourceFailure};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
@@ -42,6 +43,7 @@ const RKE2_PORT: u16 = 9345;
 pub(crate) struct Supervisor {
     config: SupervisorConfig,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     /// What verifies servers by the CA that the token's hash vouched for. Learnt once: the hash is the proof.
     vouched: Mutex<Option<(CaHash, Arc<ClientConfig>)>>,
 }
@@ -62,10 +64,11 @@ struct Known {
 }
 
 impl Supervisor {
-    pub(crate) fn new(config: SupervisorConfig, trust: Arc<Trust>) -> Self {
+    pub(crate) fn new(config: SupervisorConfig, trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
         Self {
             config,
             trust,
+            ways,
             vouched: Mutex::default(),
         }
     }
@@ -157,6 +160,7 @@ impl Supervisor {
             Proof::Hash(hash) => self.vouched_tls(address, hash, until).await?,
         };
         let access = Access {
+            ways: Arc::clone(&self.ways),
             tls,
             name: self.trust.tls_name(),
             authorization,
@@ -199,6 +203,7 @@ impl Supervisor {
             .map_err(|error| AskError::Untrusted(error.to_string()))?;
         // Nothing is shown to a server that nothing is known about yet.
         let access = Access {
+            ways: Arc::clone(&self.ways),
             tls: unverified,
             name: self.trust.tls_name(),
             authorization: None,

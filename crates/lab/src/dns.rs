@@ -1,11 +1,11 @@
 //! A name server on loopback whose records can be changed: for registration addresses that are names.
 //!
-//! UDP only, A and AAAA only, a TTL of one second; every other name does not exist.
+//! UDP only, A and AAAA only, a TTL of one second if nobody says otherwise; every other name does not exist.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
@@ -18,7 +18,7 @@ use crate::locked::lock;
 
 /// Addresses of one name; more are cut off.
 const ADDRESSES_MAX: usize = 64;
-/// Seconds for which an answer may be kept.
+/// Seconds for which an answer may be kept, unless somebody says otherwise.
 const TTL: u32 = 1;
 /// A longer question is cut, and then not understood.
 const QUESTION_MAX: usize = 4_096;
@@ -35,6 +35,8 @@ struct Zone {
     records: Mutex<BTreeMap<String, Vec<IpAddr>>>,
     mute: AtomicBool,
     questions: AtomicU64,
+    /// Seconds above [`TTL`].
+    longer: AtomicU32,
 }
 
 impl NameServer {
@@ -70,6 +72,13 @@ impl NameServer {
     /// From now on the name does not exist.
     pub fn remove(&self, name: &str) {
         lock(&self.zone.records).remove(&canonical(name));
+    }
+
+    /// For how many seconds answers may be kept from now on; one at the least.
+    pub fn keep_for(&self, seconds: u32) {
+        self.zone
+            .longer
+            .store(seconds.saturating_sub(TTL), Ordering::Relaxed);
     }
 
     /// `true`: it answers nobody, as a name server that is down behind a firewall.
@@ -119,13 +128,14 @@ impl Zone {
         match lock(&self.records).get(&canonical(&query.name.to_ascii())) {
             None => answer.metadata.response_code = ResponseCode::NXDomain,
             Some(addresses) => {
+                let ttl = TTL.saturating_add(self.longer.load(Ordering::Relaxed));
                 for address in addresses {
                     let data = match (query.query_type, address) {
                         (RecordType::A, IpAddr::V4(address)) => RData::A(A(*address)),
                         (RecordType::AAAA, IpAddr::V6(address)) => RData::AAAA(AAAA(*address)),
                         _ => continue,
                     };
-                    answer.add_answer(Record::from_rdata(query.name.clone(), TTL, data));
+                    answer.add_answer(Record::from_rdata(query.name.clone(), ttl, data));
                 }
             }
         }

@@ -5,9 +5,10 @@
 //! else. No packet leaves it, and it is gone with the process, however that ends.
 //!
 //! The nodes are real processes and live on their hosts. The servers are the lab's stand-ins as ever, tasks of one process
-//! with one store; only their sockets are made on the hosts (`place`). So etcd is a stand-in too: nothing of it goes over
-//! these links, and a server that is to lose it with its link is told so. Plays of `real` alone have real kube-apiservers on
-//! a real etcd, where the machine has these programs.
+//! with one store; only their sockets are made on the hosts (`place`). What they answer does not come over these links, so a
+//! server that is to lose etcd with its link is told so. Beside the store, real etcd runs on the registration server's host
+//! where this machine has it: the servers write their leases and K3s's list into it, over the links, and that host's node
+//! reads it. Plays of `real` alone have real kube-apiservers on a real etcd, where the machine has these programs.
 
 mod announce;
 mod faults;
@@ -31,6 +32,7 @@ pub use nest::{Lack, Nest};
 use crate::locked::lock;
 use crate::options::LabOptions;
 use crate::place::Place;
+use crate::recovery;
 use crate::runner;
 use crate::verdict::Outcome;
 use relay::Relay;
@@ -78,8 +80,9 @@ pub fn chosen(names: &[String]) -> Vec<String> {
 #[must_use]
 pub fn lacking() -> Vec<(&'static str, Lack)> {
     let cable = (Nest::long_cable().err(), &plays::NEED_LONG_CABLE[..]);
+    let etcd = (recovery::real_etcd().err(), &plays::NEED_ETCD[..]);
     let apiservers = (real::lack(), &plays::NEED_APISERVERS[..]);
-    let lacking = [cable, apiservers].into_iter().flat_map(|(lack, names)| {
+    let lacking = [cable, etcd, apiservers].into_iter().flat_map(|(lack, names)| {
         let lack = lack.into_iter();
         lack.flat_map(move |lack| names.iter().map(move |&name| (name, lack.clone())))
     });

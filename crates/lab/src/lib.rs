@@ -7,7 +7,8 @@
 //! # What the control plane does not do
 //! It is a stand-in, true where a node's way to its servers depends on it, and nothing more:
 //! - **etcd** is one store in memory that never fails: no quorum, no elections, no snapshots; stopping an etcd member
-//!   takes nothing from the others. Only a frozen or cut off server loses sight of it.
+//!   takes nothing from the others. Only a frozen or cut off server loses sight of it. Where a play wants real etcd, its members run beside
+//!   the store, and the stand-in apiservers write their leases and K3s's list into them as well; they go on answering from the store.
 //! - **Controllers and kubelets** do not exist: a Node is what was written of it and never turns NotReady (heartbeats are
 //!   recorded, see [`ControlPlane::heartbeat`]); Services and ConfigMaps are there to be asked for, and empty. A Pod that is
 //!   created runs at once, on no machine: its log has a line every 250 ms, `exec` knows `cat`, `echo` and `exit` and runs
@@ -29,6 +30,7 @@ mod api;
 mod clients;
 mod credentials;
 mod dns;
+mod etcd;
 pub mod hosts;
 mod locked;
 mod naive;
@@ -40,6 +42,7 @@ mod place;
 mod plan;
 mod plane;
 mod pods;
+pub mod recovery;
 mod runner;
 mod scenario;
 mod scenarios;
@@ -60,4 +63,4 @@ pub use plane::{ControlPlane, PlaneError, Sighting};
 pub use runner::{catalogue, run};
 pub use server::{Server, Shutdown, SlowSpec, StartAs};
 pub use timeline::Entry;
-pub use verdict::{Check, NodeLog, Outcome, Recovery, Requests, summary};
+pub use verdict::{Check, Figure, NodeLog, Outcome, Recovery, Requests, summary};

@@ -109,6 +109,23 @@ impl Authority {
         self.issue(params)
     }
 
+    /// A certificate of an etcd member, who is a server, a client of the other members, and one of its own.
+    pub(crate) fn peer(&self, name: &str, addresses: &[String]) -> Result<Issued, rcgen::Error> {
+        let mut names = vec!["127.0.0.1".to_owned(), "localhost".to_owned(), name.to_owned()];
+        names.extend(addresses.iter().cloned());
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name = distinguished("etcd-server", &[]);
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        self.issue(params)
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.inner.der.clone()
+    }
+
     fn issue(&self, mut params: CertificateParams) -> Result<Issued, rcgen::Error> {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
@@ -120,6 +137,12 @@ impl Authority {
             certificate: certificate.der().clone(),
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         })
+    }
+}
+
+impl Issued {
+    pub(crate) fn into_der(self) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        (self.certificate, self.key)
     }
 }
 

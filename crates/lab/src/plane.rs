@@ -197,6 +197,12 @@ impl ControlPlane {
         self.inner.block.next()
     }
 
+    /// From now on apiservers that start write their leases and K3s's list into this etcd too.
+    pub(crate) fn write_into(&self, etcd: crate::etcd::Access) {
+        // A second one would be another cluster's.
+        let _ = self.inner.cluster.etcd.set(etcd);
+    }
+
     /// A wait of a person's length, compressed.
     #[must_use]
     pub fn compressed(&self, real: Duration) -> Duration {
@@ -279,6 +285,15 @@ impl ControlPlane {
     #[must_use]
     pub fn heartbeat(&self, node: &str) -> Option<Instant> {
         self.inner.cluster.heartbeat(node)
+    }
+
+    /// Renews a node's Lease as its kubelet does.
+    pub(crate) fn renew_lease(&self, node: &str) {
+        let mut lease = node_lease(node);
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
+        lease["spec"]["renewTime"] = serde_json::json!(now.to_string());
+        // A store that is full of other things holds no Lease of ours.
+        let _ = self.inner.cluster.store.put(&Key::node_lease(node), lease);
     }
 
     /// Forgets the history of all objects, as etcd's compaction does: watches from before get 410.

@@ -12,7 +12,7 @@ mod waits;
 
 use std::pin::Pin;
 
-pub(crate) use cast::{Cast, Joins};
+pub(crate) use cast::{Cast, Joins, RealEtcd};
 pub(crate) use hosting::SPARE;
 pub(crate) use measure::{RECOVERY_MEDIAN, RECOVERY_WORST, SERVED_WITHIN};
 pub(crate) use stage::Stage;

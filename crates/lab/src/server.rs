@@ -2,6 +2,7 @@
 //!
 //! A [`Server`] is the machine; what runs on it between a start and an end is a process of its own.
 
+pub(crate) mod asked;
 mod condition;
 mod connection;
 mod gate;
@@ -83,6 +84,7 @@ impl Server {
             condition: watch::Sender::new(Condition::default()),
             accepted: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            asked: Mutex::default(),
         };
         let inner = Inner {
             machine: Arc::new(machine),

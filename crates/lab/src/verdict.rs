@@ -26,6 +26,8 @@ pub struct Outcome {
     pub recovery_ms: Recovery,
     /// The expectations and what was found.
     pub checks: Vec<Check>,
+    /// The measured figures that have a target, for the page of figures.
+    pub figures: Vec<Figure>,
     /// What happened, in order.
     pub timeline: Vec<Entry>,
     /// How long the scenario took, in milliseconds.
@@ -83,6 +85,19 @@ pub struct Check {
     pub passed: bool,
     /// What was found, with figures.
     pub got: String,
+}
+
+/// A measured figure and its target. Each stands among the checks too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Figure {
+    /// What was measured.
+    pub what: String,
+    /// What it must reach.
+    pub target: String,
+    /// What was found.
+    pub got: String,
+    /// Whether that reaches it.
+    pub met: bool,
 }
 
 /// The last lines that a node wrote.
@@ -235,6 +250,7 @@ mod tests {
                 passed: true,
                 got: "4 of 4".into(),
             }],
+            figures: Vec::new(),
             timeline: vec![Entry {
                 at_ms: 12,
                 text: "A stopped".into(),

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use jackline_core::{LocalFault, Phase, ProbeFailure, Untrusted};
+use jackline_core::{Phase, ProbeFailure, Untrusted};
 use jackline_trust::{Cause, classify};
-use rustix::io::Errno;
+use jackline_way::{WayError, local_fault};
 
 /// Links of an error's chain of causes that are looked at.
 const CAUSES_MAX: usize = 16;
@@ -64,6 +64,15 @@ impl Fault {
     }
 }
 
+/// What a connect that failed says.
+pub(crate) fn way_fault(error: WayError) -> Fault {
+    match error {
+        WayError::Local(fault) => ProbeFailure::Local { fault }.into(),
+        WayError::Refused(error) => io_fault(&error, Phase::Connect),
+        WayError::TimedOut => Fault::timed_out(Phase::Connect),
+    }
+}
+
 /// What an IO error of any phase says.
 pub(crate) fn io_fault(error: &io::Error, phase: Phase) -> Fault {
     if let Some(tls) = jackline_trust::tls_fault(error) {
@@ -91,18 +100,6 @@ pub(crate) fn io_fault(error: &io::Error, phase: Phase) -> Fault {
             _,
         ) => Fault::refused("reset the connection"),
         _ => Fault::refused(error.to_string()),
-    }
-}
-
-/// The fault of this machine behind an error, if it is one.
-fn local_fault(error: &io::Error) -> Option<LocalFault> {
-    match Errno::from_io_error(error)? {
-        Errno::MFILE | Errno::NFILE => Some(LocalFault::Descriptors),
-        // A connect binds by itself: both say that no local port is free.
-        Errno::ADDRNOTAVAIL | Errno::ADDRINUSE => Some(LocalFault::Ports),
-        Errno::NETUNREACH | Errno::NETDOWN => Some(LocalFault::NoRoute),
-        Errno::NOMEM | Errno::NOBUFS => Some(LocalFault::Memory),
-        _ => None,
     }
 }
 
@@ -165,25 +162,12 @@ fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+
     use super::*;
 
     fn of(errno: Errno) -> ProbeFailure {
         io_fault(&errno.into(), Phase::Connect).failure
-    }
-
-    #[test]
-    fn our_own_faults_judge_nobody() {
-        for (errno, fault) in [
-            (Errno::MFILE, LocalFault::Descriptors),
-            (Errno::NFILE, LocalFault::Descriptors),
-            (Errno::ADDRNOTAVAIL, LocalFault::Ports),
-            (Errno::NETUNREACH, LocalFault::NoRoute),
-            (Errno::NETDOWN, LocalFault::NoRoute),
-            (Errno::NOMEM, LocalFault::Memory),
-            (Errno::NOBUFS, LocalFault::Memory),
-        ] {
-            assert_eq!(of(errno), ProbeFailure::Local { fault }, "{errno:?}");
-        }
     }
 
     #[test]

@@ -16,13 +16,14 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use jackline_core::{Phase, ProbeFailure, ProbeLimits};
 use jackline_trust::{Trust, TrustError};
+use jackline_way::{Opening, Ways};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::fault::{Fault, Kind, http_fault, io_fault};
+use crate::fault::{Fault, Kind, http_fault, io_fault, way_fault};
 use crate::judge::Reply;
 
 /// Bytes of an answer's body at the most. An apiserver's longest list of checks has some thousands.
@@ -54,7 +55,7 @@ pub(crate) struct Link {
 pub(crate) async fn open_tls(
     endpoint: SocketAddr,
     limits: &ProbeLimits,
-    trust: &Trust,
+    (trust, ways): (&Trust, &Ways),
     config: Result<Arc<rustls::ClientConfig>, TrustError>,
 ) -> Result<(TlsStream<TcpStream>, Duration), Fault> {
     // Without a configuration nothing can be said of any server.
@@ -63,11 +64,10 @@ pub(crate) async fn open_tls(
         ProbeFailure::Aborted
     })?;
     let began = Instant::now();
-    let tcp = match timeout(limits.connect, TcpStream::connect(endpoint)).await {
-        Err(_) => return Err(Fault::timed_out(Phase::Connect)),
-        Ok(Err(error)) => return Err(io_fault(&error, Phase::Connect)),
-        Ok(Ok(tcp)) => tcp,
-    };
+    let tcp = ways
+        .connect(endpoint, Opening::Ours, limits.connect)
+        .await
+        .map_err(way_fault)?;
     let connect = began.elapsed();
     // A request is a single small write: it must not wait for the acknowledgement of the handshake's last one.
     tcp.set_nodelay(true)
@@ -85,13 +85,13 @@ impl Link {
     pub(crate) async fn open(
         endpoint: SocketAddr,
         limits: &ProbeLimits,
-        trust: &Trust,
+        (trust, ways): (&Trust, &Ways),
         present: bool,
     ) -> Result<(Self, Duration), Fault> {
         // Before the configuration: a reload in between makes the connection older than it is, never younger.
         let generation = trust.generation();
         let host = HeaderValue::from_str(trust.server_name()).map_err(|_| ProbeFailure::Aborted)?;
-        let (tls, connect) = open_tls(endpoint, limits, trust, trust.tls(present)).await?;
+        let (tls, connect) = open_tls(endpoint, limits, (trust, ways), trust.tls(present)).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(HEAD_MAX)
             .max_headers(FIELDS_MAX)

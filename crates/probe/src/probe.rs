@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jackline_core::{Answer, Depth, Finding, ProbeFailure, Service, StartProbe};
 use jackline_trust::{Credential, Trust};
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::fault::{Fault, Kind};
@@ -22,6 +23,7 @@ pub(crate) struct Probe {
     start: StartProbe,
     service: Service,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     kept: Arc<Kept>,
 }
 
@@ -34,11 +36,17 @@ struct Heard {
 }
 
 impl Probe {
-    pub(crate) fn new(start: StartProbe, service: Service, trust: Arc<Trust>, kept: Arc<Kept>) -> Self {
+    pub(crate) fn new(
+        start: StartProbe,
+        service: Service,
+        (trust, ways): (Arc<Trust>, Arc<Ways>),
+        kept: Arc<Kept>,
+    ) -> Self {
         Self {
             start,
             service,
             trust,
+            ways,
             kept,
         }
     }
@@ -88,7 +96,7 @@ impl Probe {
         } else {
             self.trust.unverified_tls()
         };
-        let opened = open_tls(*endpoint, limits, &self.trust, config).await;
+        let opened = open_tls(*endpoint, limits, (&self.trust, &self.ways), config).await;
         let (_closed_at_once, connect) = opened.map_err(|fault| fault.failure)?;
         Ok(Finding {
             depth,
@@ -166,7 +174,7 @@ impl Probe {
     /// Asks over a new connection.
     async fn hear_new(&self, present: bool, credential: Option<&Credential>) -> Result<Heard, Fault> {
         let StartProbe { endpoint, limits, .. } = &self.start;
-        let (mut link, connect) = Link::open(*endpoint, limits, &self.trust, present).await?;
+        let (mut link, connect) = Link::open(*endpoint, limits, (&self.trust, &self.ways), present).await?;
         let authorization = credential.and_then(Credential::authorization);
         let reply = link.ask(self.path(), limits.http, authorization).await?;
         link.authenticated = credential.is_some();

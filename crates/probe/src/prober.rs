@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jackline_core::{Service, Sink, StartProbe};
 use jackline_trust::Trust;
+use jackline_way::Ways;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,8 @@ pub struct ProbeConfig {
     pub runtime: Handle,
     /// Whose servers are tested: decides what they are asked.
     pub service: Service,
+    /// How servers are reached.
+    pub ways: Arc<Ways>,
 }
 
 /// Starts probes, a task each.
@@ -29,6 +32,7 @@ pub struct Prober {
     runtime: Handle,
     service: Service,
     trust: Arc<Trust>,
+    ways: Arc<Ways>,
     sink: Sink,
     kept: Arc<Kept>,
     running: TaskTracker,
@@ -43,6 +47,7 @@ impl Prober {
             runtime: config.runtime,
             service: config.service,
             trust,
+            ways: config.ways,
             sink,
             kept: Arc::default(),
             running: TaskTracker::new(),
@@ -60,7 +65,7 @@ impl Prober {
         let probe = Probe::new(
             start,
             self.service,
-            Arc::clone(&self.trust),
+            (Arc::clone(&self.trust), Arc::clone(&self.ways)),
             Arc::clone(&self.kept),
         );
         let stop = self.stop.clone();

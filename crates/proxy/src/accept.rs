@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::listen;
 use crate::peer::Peer;
 use crate::session;
 use crate::thread::Thread;
-use crate::{fault, listen};
 
 /// The pause after a fault of our own; doubled up to the longest while it lasts.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -32,7 +32,7 @@ pub(crate) async fn accept(thread: Rc<Thread>, listener: Rc<TcpListener>, mut st
                 admit(&thread, stream);
             }
             Err(error) => {
-                if let Some(fault) = fault::local(&error) {
+                if let Some(fault) = jackline_way::local_fault(&error) {
                     thread.shared.local_fault(fault);
                 }
                 // Anything else is a client that left the backlog; the pause keeps an unknown error from spinning.

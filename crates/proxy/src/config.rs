@@ -1,16 +1,19 @@
 //! What the data plane is told at start: plain data, with the design's defaults. Reading it from a file is the agent's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
+
+use jackline_way::Ways;
 
 /// The port that clients connect to, unless configured.
 const PORT: u16 = 6440;
 
 /// Settings of the data plane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ProxyConfig {
-    /// Where clients connect to. Default `127.0.0.1:6440` and `[::1]:6440`. An IPv6 loopback that this machine does not
-    /// have only warns, as long as another listener remains.
+    /// Where clients connect to. Default `127.0.0.1:6440` and `[::1]:6440`. A loopback that this machine does not have (one
+    /// without IPv6, or without IPv4) only warns, as long as another listener remains.
     pub listen: Vec<SocketAddr>,
     /// Threads that carry sessions, 1 to [`Self::THREADS_MAX`]; others are clamped. Default 2.
     pub threads: usize,
@@ -21,6 +24,8 @@ pub struct ProxyConfig {
     /// Dial loopback upstreams whoever lists them. `false`: only those that a configured source (static list, registration
     /// address) lists; others may be another balancer that forwards to us. Our own listeners are refused always.
     pub allow_loopback: bool,
+    /// How upstreams are reached. Default: directly.
+    pub ways: Arc<Ways>,
     /// Where jitter is drawn from: the node's seed (R5).
     pub seed: u64,
 }
@@ -41,6 +46,7 @@ impl Default for ProxyConfig {
             hold: Duration::from_secs(1),
             sessions_max: None,
             allow_loopback: false,
+            ways: Arc::default(),
             seed: 0,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jackline_core::{DialFailure, Event, LocalFault, selection};
+use jackline_way::Opening;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -48,6 +49,8 @@ enum Span {
 /// One client's search for an upstream.
 pub(crate) struct Dialler {
     thread: Rc<Thread>,
+    /// For whom.
+    opening: Opening,
     span: Span,
     /// Those that were tried already and come last, or, in a single walk, not at all.
     tried: Vec<SocketAddr>,
@@ -64,9 +67,9 @@ pub(crate) struct Dialler {
 
 impl Dialler {
     /// Tries all candidates again and again for the hold time (S6).
-    pub(crate) fn first(thread: &Rc<Thread>) -> Self {
+    pub(crate) fn first(thread: &Rc<Thread>, opening: Opening) -> Self {
         Self::new(
-            thread,
+            (thread, opening),
             Span::Hold(Instant::now() + thread.shared.hold),
             Vec::new(),
             true,
@@ -74,9 +77,9 @@ impl Dialler {
     }
 
     /// The same in place of upstreams that were lost, which come last. Paid from the bucket by the caller.
-    pub(crate) fn again(thread: &Rc<Thread>, lost: Vec<SocketAddr>) -> Self {
+    pub(crate) fn again(thread: &Rc<Thread>, opening: Opening, lost: Vec<SocketAddr>) -> Self {
         Self::new(
-            thread,
+            (thread, opening),
             Span::Hold(Instant::now() + thread.shared.hold),
             lost,
             false,
@@ -84,13 +87,19 @@ impl Dialler {
     }
 
     /// Tries each candidate once, but for those in `tried`. Paid from the bucket by the caller.
-    pub(crate) fn beside(thread: &Rc<Thread>, tried: Vec<SocketAddr>) -> Self {
-        Self::new(thread, Span::Once, tried, false)
+    pub(crate) fn beside(thread: &Rc<Thread>, opening: Opening, tried: Vec<SocketAddr>) -> Self {
+        Self::new((thread, opening), Span::Once, tried, false)
     }
 
-    fn new(thread: &Rc<Thread>, span: Span, tried: Vec<SocketAddr>, earns: bool) -> Self {
+    fn new(
+        (thread, opening): (&Rc<Thread>, Opening),
+        span: Span,
+        tried: Vec<SocketAddr>,
+        earns: bool,
+    ) -> Self {
         let mut dialler = Self {
             thread: Rc::clone(thread),
+            opening,
             span,
             tried,
             walk: VecDeque::new(),
@@ -176,7 +185,9 @@ impl Dialler {
         self.walk.pop_front();
         self.paused_until = None;
         self.vacant = false;
-        self.attempts.push(Attempt::start(candidate, now));
+        let ways = &self.thread.shared.ways;
+        self.attempts
+            .push(Attempt::start(candidate, self.opening, ways, now));
     }
 
     /// Whose turn it is; `None`: nobody's, or a pause has to be made first.

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use jackline_core::{DialFailure, Ending, LocalFault};
+use jackline_core::{DialFailure, Ending};
+use jackline_way::WayError;
 use rustix::io::Errno;
 
 /// One of the two sides of a session.
@@ -30,29 +31,18 @@ pub(crate) enum SessionError {
     Ours(&'static str),
 }
 
-/// What on this machine failed, if it was this machine.
-pub(crate) fn local(error: &io::Error) -> Option<LocalFault> {
-    match Errno::from_io_error(error)? {
-        Errno::MFILE | Errno::NFILE => Some(LocalFault::Descriptors),
-        Errno::ADDRNOTAVAIL => Some(LocalFault::Ports),
-        Errno::NETUNREACH | Errno::NETDOWN | Errno::AFNOSUPPORT => Some(LocalFault::NoRoute),
-        Errno::NOMEM | Errno::NOBUFS => Some(LocalFault::Memory),
-        _ => None,
-    }
-}
-
-/// What a dial's error means.
-pub(crate) fn of_dial(error: &io::Error) -> DialFailure {
-    if let Some(fault) = local(error) {
-        return DialFailure::Local(fault);
-    }
-    match error.kind() {
-        io::ErrorKind::TimedOut => DialFailure::TimedOut,
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted => DialFailure::Refused,
-        // No route to the host, or forbidden by a packet filter.
-        _ => DialFailure::Unreachable,
+/// What a failed dial means.
+pub(crate) fn of_dial(error: &WayError) -> DialFailure {
+    match error {
+        WayError::Local(fault) => DialFailure::Local(*fault),
+        WayError::TimedOut => DialFailure::TimedOut,
+        WayError::Refused(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted => DialFailure::Refused,
+            // No route to the host, or forbidden by a packet filter.
+            _ => DialFailure::Unreachable,
+        },
     }
 }
 
@@ -75,27 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_here_is_never_an_endpoints_fault() {
-        for (errno, fault) in [
-            (Errno::MFILE, LocalFault::Descriptors),
-            (Errno::NFILE, LocalFault::Descriptors),
-            (Errno::ADDRNOTAVAIL, LocalFault::Ports),
-            (Errno::NETUNREACH, LocalFault::NoRoute),
-            (Errno::NETDOWN, LocalFault::NoRoute),
-            (Errno::NOMEM, LocalFault::Memory),
-            (Errno::NOBUFS, LocalFault::Memory),
-        ] {
-            assert_eq!(of_dial(&error(errno)), DialFailure::Local(fault), "{errno:?}");
-        }
-    }
-
-    #[test]
     fn what_the_network_says_is_the_endpoints() {
-        assert_eq!(of_dial(&error(Errno::CONNREFUSED)), DialFailure::Refused);
-        assert_eq!(of_dial(&error(Errno::CONNRESET)), DialFailure::Refused);
-        assert_eq!(of_dial(&error(Errno::TIMEDOUT)), DialFailure::TimedOut);
-        assert_eq!(of_dial(&error(Errno::HOSTUNREACH)), DialFailure::Unreachable);
-        assert_eq!(of_dial(&error(Errno::PERM)), DialFailure::Unreachable);
+        let refused = |errno| of_dial(&WayError::Refused(error(errno)));
+        assert_eq!(refused(Errno::CONNREFUSED), DialFailure::Refused);
+        assert_eq!(refused(Errno::CONNRESET), DialFailure::Refused);
+        assert_eq!(refused(Errno::HOSTUNREACH), DialFailure::Unreachable);
+        assert_eq!(refused(Errno::PERM), DialFailure::Unreachable);
+        assert_eq!(of_dial(&WayError::TimedOut), DialFailure::TimedOut);
     }
 
     #[test]

@@ -235,7 +235,11 @@ impl<'a> Flight<'a> {
             }
             if self.pay() {
                 self.strike(index);
-                self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
+                self.dialler = Some(Dialler::again(
+                    self.thread,
+                    self.client.opening(),
+                    self.lost.clone(),
+                ));
                 return Ok(None);
             }
         }
@@ -272,7 +276,7 @@ impl<'a> Flight<'a> {
             .last()
             .map_or(Duration::ZERO, |latest| latest.patience);
         self.repeat_from = Some(Instant::now() + patience);
-        let dialler = Dialler::beside(self.thread, self.tried());
+        let dialler = Dialler::beside(self.thread, self.client.opening(), self.tried());
         if dialler.is_exhausted() {
             self.repeat_from = None;
         } else if self.pay() {
@@ -301,7 +305,11 @@ impl<'a> Flight<'a> {
             None if !self.contenders.is_empty() => self.repeat_from = None,
             // The others were lost while this one was being looked for: now for the hold time.
             None if dialler.is_some_and(|dialler| !dialler.is_holding()) && self.pay() => {
-                self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
+                self.dialler = Some(Dialler::again(
+                    self.thread,
+                    self.client.opening(),
+                    self.lost.clone(),
+                ));
             }
             None => return Err(SessionError::NoUpstream),
         }
@@ -339,7 +347,11 @@ impl<'a> Flight<'a> {
         }
         if self.whole && self.pay() {
             self.strike(index);
-            self.dialler = Some(Dialler::again(self.thread, self.lost.clone()));
+            self.dialler = Some(Dialler::again(
+                self.thread,
+                self.client.opening(),
+                self.lost.clone(),
+            ));
             return Ok(None);
         }
         Err(SessionError::Ours("its upstream's sessions were to be reset"))

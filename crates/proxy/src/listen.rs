@@ -91,7 +91,7 @@ struct Waiting {
 /// Raises this process's soft limit on descriptors to the hard one.
 ///
 /// # Errors
-/// [`BindError`], in words that say what to do. A missing IPv6 loopback is none: see [`Bound::warnings`].
+/// [`BindError`], in words that say what to do. A loopback of one family that is missing is none: see [`Bound::warnings`].
 pub fn bind(config: &ProxyConfig) -> Result<Bound, BindError> {
     let mut warnings = Vec::new();
     let descriptors = raise_descriptor_limit(&mut warnings);
@@ -100,9 +100,10 @@ pub fn bind(config: &ProxyConfig) -> Result<Bound, BindError> {
     for address in &config.listen {
         match listen(*address) {
             Ok(socket) => sockets.push(socket),
-            Err(error) if address.is_ipv6() && address.ip().is_loopback() && is_missing(&error) => {
+            Err(error) if address.ip().is_loopback() && is_missing(&error) => {
+                let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
                 warnings.push(format!(
-                    "not listening on {address}: this machine has no IPv6 loopback"
+                    "not listening on {address}: this machine has no {family} loopback"
                 ));
                 missing = Some(refusal(*address, error));
             }
@@ -152,7 +153,14 @@ impl Bound {
         } = self;
         let sessions_max = config.sessions_max.unwrap_or_else(|| sessions_max(descriptors));
         let loops = Loops::new(addresses, config.allow_loopback);
-        let shared = Shared::new(snapshots, sink, loops, config.hold, sessions_max, threads.len());
+        let shared = Shared::new(
+            snapshots,
+            sink,
+            (loops, config.ways),
+            config.hold,
+            sessions_max,
+            threads.len(),
+        );
         let threads = threads
             .into_iter()
             .map(|Waiting { start, thread }| (start, thread));

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use jackline_core::{Ending, Event};
+use jackline_way::Opening;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -39,6 +40,15 @@ impl Peer {
     /// All that was to be said has been said: the close needs no reset.
     pub(crate) fn end_fairly(&self) {
         self.fair.set(true);
+    }
+
+    /// For whom upstreams are dialled where this is the client's connection.
+    pub(crate) fn opening(&self) -> Opening {
+        match (self.stream.peer_addr(), self.stream.local_addr()) {
+            (Ok(client), Ok(listener)) => Opening::Relayed { client, listener },
+            // It is gone, and soon we notice.
+            _ => Opening::Ours,
+        }
     }
 
     /// Waits until the peer has reset the connection, or was given up by the kernel. Reads nothing.

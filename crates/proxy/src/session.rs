@@ -82,7 +82,7 @@ async fn carry(thread: &Rc<Thread>, client: &Peer) -> Result<(), SessionError> {
 
 /// S3 and S6, for as long as the client stays.
 async fn connect(thread: &Rc<Thread>, client: &Peer) -> Result<Connected, SessionError> {
-    let mut dialler = Dialler::first(thread);
+    let mut dialler = Dialler::first(thread, client.opening());
     let found = tokio::select! {
         biased;
         found = dialler.next() => found.ok_or(SessionError::NoUpstream),

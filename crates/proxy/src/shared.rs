@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jackline_core::{DialFailure, Event, LocalFault, Sink, Snapshot};
+use jackline_way::Ways;
 use tokio::time::Instant;
 
 use crate::bucket::Bucket;
@@ -30,6 +31,7 @@ const OVER_LIMIT_GAP: Duration = Duration::from_secs(10);
 pub(crate) struct Shared {
     pub(crate) snapshots: Arc<ArcSwap<Snapshot>>,
     pub(crate) loops: Loops,
+    pub(crate) ways: Arc<Ways>,
     pub(crate) hold: Duration,
     pub(crate) sessions_max: usize,
     pub(crate) bucket: Bucket,
@@ -39,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) bytes: Box<[Bytes]>,
     sink: Sink,
     started: Instant,
-    local_faults: [Pace; 4],
+    local_faults: [Pace; 5],
     over_limit: Pace,
 }
 
@@ -68,7 +70,7 @@ impl Shared {
     pub(crate) fn new(
         snapshots: Arc<ArcSwap<Snapshot>>,
         sink: Sink,
-        loops: Loops,
+        (loops, ways): (Loops, Arc<Ways>),
         hold: Duration,
         sessions_max: usize,
         threads: usize,
@@ -76,6 +78,7 @@ impl Shared {
         Self {
             snapshots,
             loops,
+            ways,
             hold,
             sessions_max,
             bucket: Bucket::full(),
@@ -129,6 +132,7 @@ impl Shared {
             LocalFault::Ports => &self.local_faults[1],
             LocalFault::NoRoute => &self.local_faults[2],
             LocalFault::Memory => &self.local_faults[3],
+            LocalFault::Proxy(_) => &self.local_faults[4],
         };
         if pace.admit(self.now(), LOCAL_FAULT_GAP) {
             self.tell(Event::LocalFaultSeen { fault });

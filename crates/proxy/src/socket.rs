@@ -1,11 +1,11 @@
 //! Options of the sockets, and how they end: with a FIN, or with a reset. Why each option is set stands here.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// An idle peer that died is found within 5 + 3 × 2 s (D3).
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(5);
@@ -22,39 +22,13 @@ const NO_USER_TIMEOUT: Duration = Duration::ZERO;
 /// # Errors
 /// What the kernel says; the socket works without as well.
 pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    prepare_socket(&SockRef::from(stream))
-}
-
-fn prepare_socket(socket: &SockRef<'_>) -> io::Result<()> {
+    let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     let keep_alive = TcpKeepalive::new()
         .with_time(KEEP_ALIVE_IDLE)
         .with_interval(KEEP_ALIVE_INTERVAL)
         .with_retries(KEEP_ALIVE_RETRIES);
     socket.set_tcp_keepalive(&keep_alive)
-}
-
-/// Connects to an upstream. Dropping the future closes the socket at once.
-///
-/// # Errors
-/// What the kernel says; [`crate::fault::of_dial`] knows what it means.
-pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    prepare_socket(&SockRef::from(&socket))?;
-    let stream = socket.connect(address).await?;
-    if is_itself(&stream, address)? {
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    Ok(stream)
-}
-
-/// Whether nobody listens there, and the kernel happened to draw that very port for us: it connects a socket to itself.
-fn is_itself(stream: &TcpStream, address: SocketAddr) -> io::Result<bool> {
-    Ok(address.ip().is_loopback() && stream.local_addr()? == address)
 }
 
 /// Sets or lifts the backstop. Where it is set the kernel goes by it for idle connections as well and no longer by the
@@ -89,7 +63,8 @@ mod tests {
     #[tokio::test]
     async fn an_upstreams_socket_finds_dead_peers_by_keep_alive_or_by_the_backstop() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE_IDLE);
@@ -101,17 +76,5 @@ mod tests {
         assert_eq!(timeout(), USER_TIMEOUT);
         backstop(&stream, false).unwrap();
         assert_eq!(timeout(), NO_USER_TIMEOUT);
-    }
-
-    #[tokio::test]
-    async fn nobody_talks_to_itself() {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let free = socket.local_addr().unwrap();
-        let itself = socket.connect(free).await.unwrap();
-        assert!(
-            is_itself(&itself, free).unwrap(),
-            "the kernel does connect a socket to itself"
-        );
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Server {
     pub(crate) process: Process,
     /// Grows with each start of the process: connections belong to one.
     pub(crate) incarnation: u32,
+    /// It ended by itself, once what was in flight had been answered.
+    pub(crate) finished: bool,
     /// Stopped as by SIGSTOP: its kernel accepts and acknowledges.
     pub(crate) frozen: bool,
     pub(crate) lease: Lease,
@@ -133,6 +135,7 @@ impl Server {
             host: Host::Up,
             process: Process::Dead,
             incarnation: 0,
+            finished: false,
             frozen: false,
             lease: Lease::None,
             seen: Vec::new(),

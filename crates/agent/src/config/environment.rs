@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::{CONFIG_VARIABLE, PREFIX};
 
+/// Variables of all programs that we heed, in the order in which they count.
+pub(crate) const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
+pub(crate) const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
 /// What the command line says. Words are read by the same rules as the file's, so the command line need not check them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -63,7 +67,7 @@ impl Flags {
     }
 }
 
-/// The variables `JACKLINE_*`. An empty one counts as not set, as service files write them.
+/// The variables `JACKLINE_*`, and the few of all programs that are heeded. An empty one counts as not set, as service files write them.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -77,8 +81,12 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
+    /// The names of those that are ours alone.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|name| name.starts_with(PREFIX))
     }
 
     pub(crate) fn config(&self) -> Option<&Path> {
@@ -93,7 +101,11 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
         let ours = variables
             .into_iter()
             .map(|(name, value)| (text(name.into()), text(value.into())))
-            .filter(|(name, value)| name.starts_with(PREFIX) && !value.trim().is_empty());
+            .filter(|(name, value)| is_heeded(name) && !value.trim().is_empty());
         Self(ours.collect())
     }
+}
+
+fn is_heeded(name: &str) -> bool {
+    name.starts_with(PREFIX) || PROXY.contains(&name) || NO_PROXY.contains(&name)
 }

@@ -10,6 +10,8 @@ use super::value::{Value, Wrong, quoted};
 use super::{Environment, Flags};
 use crate::profile::Found;
 
+mod common;
+
 /// Keys that belong together: where one is given by hand, the profile gives none of them, for two halves of different
 /// origin make no credential.
 const TOGETHER: [&[&str]; 4] = [

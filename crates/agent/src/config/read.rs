@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jackline_way::{Exception, NoProxy, ProxyUrlError, WayConfig};
+
+use super::environment;
 use super::layers::Layers;
 use super::services;
-use super::value::show_duration;
+use super::value::{ProxyChoice, show_duration};
 use super::{
     ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
     ServerUrl, Supervisor, Timing,
@@ -51,6 +54,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
     let etcd = etcd(layers);
     let kubernetes = kubernetes(layers, &cluster);
     let services = services::read(layers, &servers);
+    let way = way(layers);
     Config {
         profile,
         node,
@@ -65,6 +69,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         etcd,
         kubernetes,
         services,
+        way,
         import: layers.value("import", Vec::new()),
         fleet_size: layers.value("fleet-size", 0),
         timing: timing(layers),
@@ -193,6 +198,23 @@ fn kubernetes(layers: &mut Layers<'_>, cluster: &Cluster) -> Kubernetes {
         enabled,
         nodes,
         heartbeat,
+    }
+}
+
+/// The ways to servers. What the environment says of proxies is heeded, and everything of ours goes before it.
+fn way(layers: &mut Layers<'_>) -> WayConfig {
+    let proxy = layers.common("way.proxy", environment::PROXY, |word| {
+        let proxy = word.parse().map_err(|error: ProxyUrlError| error.to_string());
+        proxy.map(|proxy| ProxyChoice(Some(proxy)))
+    });
+    let no_proxy: Vec<Exception> = layers.common("way.no-proxy", environment::NO_PROXY, |word| {
+        Ok(NoProxy::of_variable(word).iter().cloned().collect())
+    });
+    WayConfig {
+        proxy: proxy.0,
+        no_proxy: no_proxy.into_iter().collect(),
+        routes: layers.value("way.routes", Vec::new()),
+        proxy_protocol: layers.value("way.proxy-protocol", Vec::new()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod address;
 mod measure;
 mod secret;
+mod way;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use address::{MemberUrl, NameServer, ServerUrl};
 pub use measure::ByteSize;
 pub(crate) use measure::show_duration;
 pub use secret::Secret;
+pub(crate) use way::ProxyChoice;
 
 /// So many items a list may have.
 pub(crate) const LIST_MAX: usize = 64;

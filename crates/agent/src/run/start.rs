@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use jackline_admin::Identity;
 use jackline_core::Timestamp;
+use jackline_way::Ways;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,9 @@ use crate::claim::{self, Socket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Ground};
+use crate::proxy_names;
 use crate::view::Shown;
+use crate::wiring;
 use crate::wiring::plan::{Plan, Siblings};
 
 /// Claims, binds, reads, starts: in this order, so that what fails leaves nothing half-done.
@@ -24,7 +27,8 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let (clock, seed) = (Clock::start(), seed());
     let socket = Socket::open(&config.socket)?;
     let lock = claim::lock(&config.state_dir)?;
-    let plan = Plan::api(config, seed);
+    let ways = Arc::new(Ways::new(config.way.clone()));
+    let plan = Plan::api(config, &ways, seed);
     let bound = jackline_proxy::bind(&plan.proxy)?;
     let identity = identity(config, bound.addresses().to_vec());
     let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
@@ -43,7 +47,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
 
     let published = Arc::clone(&api.published);
     let known: Siblings = Arc::new(move || published.load_full());
-    let further = Plan::further(config, &known, seed);
+    let further = Plan::further(config, &ways, &known, seed);
     let further: Vec<Arc<Berth>> = further
         .into_iter()
         .map(|plan| {
@@ -60,6 +64,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         ..api.show(identity, warnings)
     };
     show(&socket, shown, &stop)?;
+    proxy_names::watch(&ways, &wiring::host_names(config));
     further.iter().for_each(|berth| Arc::clone(berth).open());
     Ok(Running {
         api,
@@ -114,6 +119,9 @@ fn tell_start(config: &Config, listen: &[SocketAddr]) {
     let found = &config.profile;
     let role = found.role.as_ref().map(|(role, _)| role.to_string());
     tracing::info!(target: "jackline", profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
+    if let Some(proxy) = &config.way.proxy {
+        tracing::info!(target: "jackline", %proxy, "servers are reached through a CONNECT proxy");
+    }
 }
 
 /// Chance for the node: drawn at boot, recorded in the journal (R5).

@@ -11,6 +11,7 @@ use jackline_discovery::{
 };
 use jackline_proxy::ProxyConfig;
 use jackline_trust::TrustConfig;
+use jackline_way::Ways;
 
 use super::{address, members, name_servers, settings, sources, supervisor, trust};
 use crate::config::{Config, Distribution, EtcdService, ServerUrl, SupervisorService};
@@ -48,15 +49,15 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Kubernetes's API.
-    pub(crate) fn api(config: &Config, seed: u64) -> Self {
-        let (specs, sources) = sources(config);
+    pub(crate) fn api(config: &Config, ways: &Arc<Ways>, seed: u64) -> Self {
+        let (specs, sources) = sources(config, ways);
         Self {
             service: Service::Api,
             listen_key: "listen",
             proxy: ProxyConfig {
                 threads: API_THREADS,
                 sessions_max: None,
-                ..proxy(config, config.listen.clone(), seed)
+                ..proxy(config, ways, config.listen.clone(), seed)
             },
             trust: trust(config),
             settings: settings(config, specs),
@@ -68,16 +69,16 @@ impl Plan {
     }
 
     /// The other services. `api` is what the API's knows.
-    pub(crate) fn further(config: &Config, api: &Siblings, seed: u64) -> Vec<Self> {
+    pub(crate) fn further(config: &Config, ways: &Arc<Ways>, api: &Siblings, seed: u64) -> Vec<Self> {
         let etcd = config.services.etcd.as_ref();
-        let etcd = etcd.map(|etcd| Self::etcd(config, etcd, seed));
+        let etcd = etcd.map(|etcd| Self::etcd((config, ways), etcd, seed));
         let supervisor = config.services.supervisor.as_ref();
-        let supervisor = supervisor.map(|supervisor| Self::supervisor(config, supervisor, api, seed));
+        let supervisor = supervisor.map(|supervisor| Self::supervisor((config, ways), supervisor, api, seed));
         etcd.into_iter().chain(supervisor).collect()
     }
 
     /// Etcd: its members by their own list, by supervisors' word, and those that are configured.
-    fn etcd(config: &Config, etcd: &EtcdService, seed: u64) -> Self {
+    fn etcd((config, ways): (&Config, &Arc<Ways>), etcd: &EtcdService, seed: u64) -> Self {
         let endpoints = members(&etcd.endpoints);
         let mut all = vec![(
             "registration".to_owned(),
@@ -108,11 +109,23 @@ impl Plan {
             client_key: etcd.client_key.clone(),
             ..TrustConfig::default()
         };
-        Self::of(Service::Etcd, config, etcd.listen.clone(), trust, all, seed)
+        Self::of(
+            Service::Etcd,
+            (config, ways),
+            etcd.listen.clone(),
+            trust,
+            all,
+            seed,
+        )
     }
 
     /// Supervisors: the servers that the API's service knows, and those that the node was joined with, at their own port.
-    fn supervisor(config: &Config, supervisor: &SupervisorService, api: &Siblings, seed: u64) -> Self {
+    fn supervisor(
+        (config, ways): (&Config, &Arc<Ways>),
+        supervisor: &SupervisorService,
+        api: &Siblings,
+        seed: u64,
+    ) -> Self {
         let port = supervisor.port;
         let beside = |server: &ServerUrl| match server {
             ServerUrl::Host { host, .. } => address(&ServerUrl::Host {
@@ -142,12 +155,19 @@ impl Plan {
             }),
         ));
         let listen = supervisor.listen.clone();
-        Self::of(Service::Supervisor, config, listen, trust(config), all, seed)
+        Self::of(
+            Service::Supervisor,
+            (config, ways),
+            listen,
+            trust(config),
+            all,
+            seed,
+        )
     }
 
     fn of(
         service: Service,
-        config: &Config,
+        (config, ways): (&Config, &Arc<Ways>),
         listen: Vec<SocketAddr>,
         trust: TrustConfig,
         sources: Vec<(String, SourceConfig)>,
@@ -165,11 +185,11 @@ impl Plan {
             proxy: ProxyConfig {
                 threads: FURTHER_THREADS,
                 sessions_max: Some(FURTHER_SESSIONS_MAX),
-                ..proxy(config, listen, seed)
+                ..proxy(config, ways, listen, seed)
             },
             trust,
             settings: further_settings(service, config, specs),
-            sources: super::discovery(sources),
+            sources: super::discovery(sources, ways),
             state_dir: config.state_dir.join("services").join(service.name()),
             journal_size: config.journal_size.0,
             seed,
@@ -206,13 +226,14 @@ fn db_info(config: &Config) -> Option<(String, SourceConfig)> {
     Some(("supervisor".to_owned(), source))
 }
 
-fn proxy(config: &Config, listen: Vec<SocketAddr>, seed: u64) -> ProxyConfig {
+fn proxy(config: &Config, ways: &Arc<Ways>, listen: Vec<SocketAddr>, seed: u64) -> ProxyConfig {
     ProxyConfig {
         listen,
         threads: FURTHER_THREADS,
         hold: config.timing.hold,
         sessions_max: None,
         allow_loopback: config.allow_loopback_upstreams,
+        ways: Arc::clone(ways),
         seed,
     }
 }

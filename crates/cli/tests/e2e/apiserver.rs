@@ -176,7 +176,7 @@ impl Answers {
                     "name": format!("kubernetes-{number}"), "namespace": "default", "resourceVersion": "7",
                     "labels": { "kubernetes.io/service-name": "kubernetes" },
                 },
-                "addressType": "IPv4",
+                "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
                 "endpoints": [{ "addresses": [address.ip().to_string()], "conditions": { "ready": true } }],
                 "ports": [{ "name": "https", "port": address.port(), "protocol": "TCP" }],
             })

@@ -34,7 +34,10 @@ impl Caller {
                 .expect("ring speaks TLS 1.2 and 1.3")
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-        let socket = TcpSocket::new_v4()?;
+        let socket = match listener {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
         socket.set_recv_buffer_size(WINDOW)?;
         let stream = socket.connect(listener).await?;
         let name = ServerName::try_from("kubernetes").expect("a name");

@@ -9,13 +9,20 @@ mod configuration;
 #[path = "../../../admin/tests/admin/described.rs"]
 mod described;
 mod examples;
+mod families;
 mod life;
 mod node;
 mod not_running;
 mod program;
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../../../way/tests/way/proxy.rs"]
+mod proxy;
 mod rbac;
+#[path = "../../../way/tests/way/receiver.rs"]
+mod receiver;
 mod restart;
 mod shutdown;
 mod simulate;
 mod start;
 mod usage;
+mod way;

@@ -17,14 +17,24 @@ use crate::program::{Ended, jackline, run, until, within};
 pub(crate) struct Node {
     folder: TempDir,
     child: Option<Child>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Node {
     /// A node of `cluster` that runs with these lines besides the usual ones, which are: folder, socket, CA, a listener on
     /// a free port, loopback upstreams, and a pace for tests.
     pub(crate) fn start(cluster: &Cluster, lines: &str) -> Self {
+        Self::start_in(cluster, lines, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_in(cluster: &Cluster, lines: &str, variables: &[(&'static str, String)]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let node = Self { folder, child: None };
+        let node = Self {
+            folder,
+            child: None,
+            variables: variables.to_vec(),
+        };
         std::fs::write(node.path("ca.crt"), cluster.ca_pem()).expect("a file");
         let listen = if lines.contains("listen:") {
             ""
@@ -53,6 +63,7 @@ impl Node {
             .open(self.path("log"))
             .expect("a log");
         let mut command = jackline(["run", "--config", &self.path("config.yaml").to_string_lossy()]);
+        command.envs(self.variables.iter().cloned());
         command.stdout(log.try_clone().expect("the log")).stderr(log);
         self.child = Some(command.spawn().expect("it starts"));
     }

@@ -207,7 +207,7 @@ fn without_a_witness_the_trust_is_lost_and_candidates_stay_dialable() {
 fn our_own_failures_judge_the_node_and_no_endpoint() {
     let mut world = World::attached(3);
     for n in 1..=3 {
-        world.set(at(n), Server::LocalFault);
+        world.set(at(n), Server::Ours(LocalFault::Descriptors));
     }
     world.tell(Event::DialFailed {
         endpoint: at(1),

@@ -18,8 +18,10 @@ fn server() -> impl Strategy<Value = Server> {
         2 => Just(Server::Refuses),
         2 => Just(Server::Silent),
         1 => Just(Server::Foreign),
-        1 => Just(Server::LocalFault),
-        1 => Just(Server::NoRoute),
+        1 => Just(Server::Ours(LocalFault::Descriptors)),
+        1 => Just(Server::Ours(by_proxy(ProxyFailure::CannotReach(503)))),
+        1 => Just(Server::Ours(by_proxy(ProxyFailure::Refused))),
+        1 => Just(Server::Ours(LocalFault::NoRoute)),
     ]
 }
 

@@ -14,7 +14,7 @@ fn is_candidate(world: &World, address: std::net::SocketAddr) -> bool {
 fn a_suspicion_that_could_not_be_asked_about_is_asked_about_closely_once_it_can() {
     let mut world = World::attached(2);
     for n in [1, 2] {
-        world.set(at(n), Server::LocalFault);
+        world.set(at(n), Server::Ours(LocalFault::Descriptors));
     }
     world.tell(Event::SessionClosed {
         endpoint: at(1),
@@ -202,6 +202,20 @@ fn a_session_with_an_untested_endpoint_has_it_tested_and_leaves_where_no_api_is(
     assert_eq!(world.closes()[0].endpoint, at(3));
 }
 
+/// Seed 7918: the same while a test was under way that had begun before the server was there.
+#[test]
+fn a_session_that_opens_during_a_test_has_the_endpoint_tested_again() {
+    let mut world = World::attached(2);
+    world.set(at(3), Server::Silent);
+    world.tell(reported(SUPERVISOR, RefreshId(99_999), &[at(3)]));
+    world.run(ms(500));
+    world.set(at(3), Server::NoApi);
+    world.log.clear();
+    world.open_sessions(at(3), 1);
+    let took = world.run_until(seconds(40), |world| !world.closes().is_empty());
+    assert!(took <= seconds(3), "{took:?}");
+}
+
 /// Seed 735: a returned etcd-only server, the only one who knew where the others were, was asked up to 5 s later.
 #[test]
 fn a_returned_server_without_an_api_is_asked_for_the_others_at_once() {
@@ -244,7 +258,7 @@ fn nothing_is_archived_while_this_machine_has_no_route() {
     world.sources.insert(KUBERNETES, Answers::Fails);
     world.run(seconds(120));
     for n in 1..=3 {
-        world.set(at(n), Server::NoRoute);
+        world.set(at(n), Server::Ours(LocalFault::NoRoute));
     }
     world.tell(Event::DialFailed {
         endpoint: at(1),
@@ -279,4 +293,30 @@ fn sessions_with_a_dead_server_are_freed_as_soon_as_there_is_somewhere_to_go() {
     let close = world.closes().pop().expect("freed with the same step");
     assert_eq!(close.endpoint, at(1));
     assert!(matches!(close.which, Which::SilentFor(_)));
+}
+
+/// Seed 175: a stall on an overloaded server that had been judged dead, answered again and was held back cost its sessions.
+#[test]
+fn a_server_that_answers_again_is_slow_and_not_dead() {
+    let mut world = World::attached(2);
+    world.open_sessions(at(1), 1);
+    world.set(at(1), Server::Silent);
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: true,
+    });
+    world.run_until(seconds(10), |world| {
+        world.endpoint(at(1)).health == Health::Unreachable
+    });
+    world.set(at(1), Server::Slow(seconds(2)));
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(1)).reason.contains("held back")
+    });
+    world.log.clear();
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: true,
+    });
+    assert_eq!(world.endpoint(at(1)).health, Health::Unreachable);
+    assert_eq!(world.closes(), vec![]);
 }

@@ -18,14 +18,16 @@ pub(crate) enum Server {
     Refuses,
     Silent,
     Foreign,
-    LocalFault,
-    NoRoute,
+    /// The fault is ours, or that of the way.
+    Ours(LocalFault),
 }
 
 /// How a source answers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answers {
     List(Vec<SocketAddr>),
+    /// A list with a watch behind it, on which nothing happens.
+    Watched(Vec<SocketAddr>),
     /// A list that says how long it holds.
     Holding(Vec<SocketAddr>, Duration),
     /// As etcd answers while a majority of its members is away.
@@ -48,6 +50,12 @@ pub(crate) const ETCD: SourceId = SourceId(6);
 
 pub(crate) fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 6443))
+}
+
+/// What a CONNECT proxy did.
+pub(crate) fn by_proxy(how: ProxyFailure) -> LocalFault {
+    let at = Some(SocketAddr::from(([10, 9, 0, 1], 3128)));
+    LocalFault::Proxy(ProxyFault { at, how })
 }
 
 pub(crate) fn seconds(seconds: u64) -> Duration {
@@ -282,18 +290,11 @@ impl World {
                 let (cause, detail) = (Untrusted::UnknownIssuer, "certificate of another CA".into());
                 (ms(2), failed(ProbeFailure::Untrusted { cause, detail }))
             }
-            Server::NoRoute => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::NoRoute,
-                }),
-            ),
-            Server::LocalFault => (
-                ms(0),
-                failed(ProbeFailure::Local {
-                    fault: LocalFault::Descriptors,
-                }),
-            ),
+            Server::Ours(fault) => {
+                let silent = matches!(fault, LocalFault::Proxy(fault) if fault.how == ProxyFailure::Silent);
+                let after = if silent { start.limits.connect } else { ms(1) };
+                (after, failed(ProbeFailure::Local { fault: *fault }))
+            }
         }
     }
 
@@ -304,13 +305,18 @@ impl World {
             refresh,
             failure: SourceFailure {
                 reason: reason.into(),
-                tried: vec![],
-                retry_after: None,
-                local: None,
+                ..SourceFailure::default()
             },
         };
         match self.sources.get(&source).unwrap_or(&Answers::Fails) {
             Answers::List(list) => (ms(4), reported(source, refresh, list)),
+            Answers::Watched(list) => {
+                let mut event = reported(source, refresh, list);
+                if let Event::SourceReported { report, .. } = &mut event {
+                    report.mode = Mode::Watch;
+                }
+                (ms(4), event)
+            }
             Answers::Holding(list, valid) => {
                 let mut event = reported(source, refresh, list);
                 if let Event::SourceReported { report, .. } = &mut event {

@@ -6,6 +6,7 @@ use prost::{Enumeration, Message, Oneof};
 
 /// The gRPC methods, each with its path.
 pub(super) const RANGE: &str = "/etcdserverpb.KV/Range";
+pub(super) const TXN: &str = "/etcdserverpb.KV/Txn";
 pub(super) const WATCH: &str = "/etcdserverpb.Watch/Watch";
 pub(super) const MEMBER_LIST: &str = "/etcdserverpb.Cluster/MemberList";
 
@@ -46,6 +47,33 @@ pub(super) struct RangeResponse {
     /// There are more than the limit.
     #[prost(bool, tag = "3")]
     pub(super) more: bool,
+}
+
+/// Several reads as of one revision. (Etcd's transactions compare and write too.)
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct TxnRequest {
+    #[prost(message, repeated, tag = "2")]
+    pub(super) success: Vec<RequestOp>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct RequestOp {
+    #[prost(message, optional, tag = "1")]
+    pub(super) range: Option<RangeRequest>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct TxnResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(super) header: Option<ResponseHeader>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) responses: Vec<ResponseOp>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct ResponseOp {
+    #[prost(message, optional, tag = "1")]
+    pub(super) range: Option<RangeResponse>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]

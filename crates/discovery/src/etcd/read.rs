@@ -1,8 +1,9 @@
-//! One question to one member: the lease keys with the assent of a quorum, or from what this member has where there is none;
-//! then the lists as of the same revision, the members, and a watch from the next revision on.
+//! One question to one member: the lease keys and the lists at once, with the assent of a quorum; then the members, and a watch from
+//! the next revision on.
 //!
-//! The lease keys come first because their answer is always small: a huge value elsewhere cannot hide who answers, and
-//! as of when.
+//! Where that cannot be had at once, the parts are asked for one by one: the lease keys first, because their answer is always
+//! small – a huge value elsewhere cannot hide who answers, and as of when –, with a quorum or from what this member has; then the lists
+//! as of the same revision.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use super::Subject;
 use super::grpc::{Call, Channel, Messages, decoded};
 use super::keys::{Contents, ENTRIES_MAX, Keys};
 use super::messages::{
-    MEMBER_LIST, MemberListRequest, MemberListResponse, RANGE, RangeRequest, RangeResponse, WATCH,
-    WatchCreateRequest, WatchOrder, WatchRequest, WatchResponse,
+    MEMBER_LIST, MemberListRequest, MemberListResponse, RANGE, RangeRequest, RangeResponse, RequestOp, TXN,
+    TxnRequest, TxnResponse, WATCH, WatchCreateRequest, WatchOrder, WatchRequest, WatchResponse,
 };
 use super::targets::Target;
 use super::watch::MESSAGE_MAX;
@@ -25,6 +26,9 @@ const QUORUM_WITHIN: Duration = Duration::from_secs(2);
 
 /// A member that takes longer to open a watch, or half of what time is left, is asked again and again instead.
 const WATCH_OPENS_WITHIN: Duration = Duration::from_secs(4);
+
+/// gRPC's status of a member that has no leader, or got no assent.
+const UNAVAILABLE: u32 = 14;
 
 /// The largest answers in bytes: 512 keys without their values, one list, the members.
 const LEASES_MAX: usize = 256 * 1024;
@@ -53,7 +57,21 @@ pub(super) async fn ask(
     until: Instant,
 ) -> Result<Answer, AskError> {
     let channel = Channel::open(target.address, &target.access, &target.authority, until).await?;
-    let (leases, lost) = leases(&channel, keys, until).await?;
+    let (leases, told, lost) = match at_once(&channel, keys, until).await {
+        Ok((leases, lists)) => (leases, Some(lists), None),
+        // Without a quorum it is no use to ask for one again.
+        Err(
+            lost @ (AskError::TimedOut(_)
+            | AskError::Rpc {
+                code: UNAVAILABLE, ..
+            }),
+        ) => (leases_here(&channel, keys, until).await?, None, Some(lost)),
+        Err(AskError::Rpc { .. } | AskError::TooLarge(_) | AskError::Nonsense(_)) => {
+            let (leases, lost) = leases(&channel, keys, until).await?;
+            (leases, None, lost)
+        }
+        Err(error) => return Err(error),
+    };
     let header = leases
         .header
         .as_ref()
@@ -76,11 +94,15 @@ pub(super) async fn ask(
         contents.there_are_more();
     }
     let [first, second] = keys.lists();
-    let (first_list, second_list, members) = tokio::join!(
-        list(&channel, first, revision, until),
-        list(&channel, second, revision, until),
-        members(&channel, lost.is_none(), until)
-    );
+    let members = members(&channel, lost.is_none(), until);
+    let (first_list, second_list, members) = match told {
+        Some([first, second]) => (Ok(first), Ok(second), members.await),
+        None => tokio::join!(
+            list(&channel, first, revision, until),
+            list(&channel, second, revision, until),
+            members
+        ),
+    };
     for (key, answer) in [(first, first_list), (second, second_list)] {
         match answer {
             Ok(answer) => answer.kvs.iter().for_each(|kv| contents.put(kv)),
@@ -111,33 +133,94 @@ pub(super) async fn ask(
     })
 }
 
+/// The lease keys and the two lists, as of one revision and with quorum.
+async fn at_once(
+    channel: &Channel,
+    keys: &Keys,
+    until: Instant,
+) -> Result<(RangeResponse, [RangeResponse; 2]), AskError> {
+    let lists = keys.lists().map(|key| of_list(key, 0));
+    let reads = std::iter::once(of_leases(keys, false)).chain(lists);
+    let request = TxnRequest {
+        success: reads.map(|range| RequestOp { range: Some(range) }).collect(),
+    };
+    let call = Call {
+        method: TXN,
+        with_leader: true,
+        answer_max: LEASES_MAX + 2 * LIST_MAX,
+    };
+    let answer: TxnResponse = channel.call(call, &request, quorum_until(until)).await?;
+    let header = answer.header;
+    let mut ranges = answer.responses.into_iter().filter_map(|response| response.range);
+    match (ranges.next(), ranges.next(), ranges.next(), ranges.next()) {
+        (Some(mut leases), Some(first), Some(second), None) => {
+            leases.header = header;
+            Ok((leases, [first, second]))
+        }
+        _ => Err(AskError::Nonsense(
+            "another number of answers than of questions".to_owned(),
+        )),
+    }
+}
+
+/// A read of the lease keys.
+fn of_leases(keys: &Keys, serializable: bool) -> RangeRequest {
+    let (key, range_end) = keys.leases();
+    RangeRequest {
+        key,
+        range_end,
+        limit: i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX),
+        serializable,
+        keys_only: true,
+        ..RangeRequest::default()
+    }
+}
+
+/// A read of one list, as of a revision that this member has, where that is not 0: nobody else needs to assent then.
+fn of_list(key: &'static str, revision: i64) -> RangeRequest {
+    RangeRequest {
+        key: Bytes::from_static(key.as_bytes()),
+        limit: 1,
+        revision,
+        serializable: revision != 0,
+        ..RangeRequest::default()
+    }
+}
+
+/// A quorum has until then.
+fn quorum_until(until: Instant) -> Instant {
+    let now = Instant::now();
+    now + QUORUM_WITHIN.min(until.saturating_duration_since(now) / 2)
+}
+
+/// The lease keys, from what this member has.
+async fn leases_here(channel: &Channel, keys: &Keys, until: Instant) -> Result<RangeResponse, AskError> {
+    let call = Call {
+        method: RANGE,
+        with_leader: false,
+        answer_max: LEASES_MAX,
+    };
+    channel.call(call, &of_leases(keys, true), until).await
+}
+
 /// The lease keys, and why not with quorum if not.
 async fn leases(
     channel: &Channel,
     keys: &Keys,
     until: Instant,
 ) -> Result<(RangeResponse, Option<AskError>), AskError> {
-    let (key, range_end) = keys.leases();
-    let request = |serializable| RangeRequest {
-        key: key.clone(),
-        range_end: range_end.clone(),
-        limit: i64::try_from(ENTRIES_MAX).unwrap_or(i64::MAX),
-        serializable,
-        keys_only: true,
-        ..RangeRequest::default()
-    };
-    let call = |with_leader| Call {
+    let call = Call {
         method: RANGE,
-        with_leader,
+        with_leader: true,
         answer_max: LEASES_MAX,
     };
-    let now = Instant::now();
-    let soon = now + QUORUM_WITHIN.min(until.saturating_duration_since(now) / 2);
-    match channel.call(call(true), &request(false), soon).await {
+    let asked = channel
+        .call(call, &of_leases(keys, false), quorum_until(until))
+        .await;
+    match asked {
         Ok(answer) => Ok((answer, None)),
         Err(lost @ (AskError::Rpc { .. } | AskError::TimedOut(_))) => {
-            let answer = channel.call(call(false), &request(true), until).await?;
-            Ok((answer, Some(lost)))
+            Ok((leases_here(channel, keys, until).await?, Some(lost)))
         }
         Err(error) => Err(error),
     }
@@ -150,19 +233,12 @@ async fn list(
     revision: i64,
     until: Instant,
 ) -> Result<RangeResponse, AskError> {
-    let request = RangeRequest {
-        key: Bytes::from_static(key.as_bytes()),
-        limit: 1,
-        revision,
-        serializable: true,
-        ..RangeRequest::default()
-    };
     let call = Call {
         method: RANGE,
         with_leader: false,
         answer_max: LIST_MAX,
     };
-    channel.call(call, &request, until).await
+    channel.call(call, &of_list(key, revision), until).await
 }
 
 /// The members as this one knows them.

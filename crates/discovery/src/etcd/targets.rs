@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use jackline_way::Ways;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
@@ -29,7 +30,7 @@ pub(super) struct Target {
 pub(super) fn reachable(
     members: &[RegistrationAddress],
     resolved: Vec<Vec<SocketAddr>>,
-    tls: &Arc<ClientConfig>,
+    (tls, ways): (&Arc<ClientConfig>, &Arc<Ways>),
 ) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for (member, addresses) in members.iter().zip(resolved) {
@@ -43,6 +44,7 @@ pub(super) fn reachable(
             targets.push(Target {
                 address,
                 access: Access {
+                    ways: Arc::clone(ways),
                     tls: Arc::clone(tls),
                     name,
                     authorization: None,

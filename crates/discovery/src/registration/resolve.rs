@@ -12,12 +12,13 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 use jackline_core::LocalFault;
+use jackline_way::local_fault;
 use tokio::time::{Instant, timeout_at};
 
 use super::RECORDS_MAX;
 use super::system;
 use crate::address::usable;
-use crate::ask_error::{foreign_words, local_fault};
+use crate::ask_error::foreign_words;
 use crate::config::SystemFiles;
 
 /// A question is repeated after a part of what time there is, but within these bounds.

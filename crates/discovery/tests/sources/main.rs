@@ -20,3 +20,4 @@ mod sibling;
 mod stand;
 mod supervisor;
 mod watch;
+mod way;

@@ -141,16 +141,19 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) fn new(source: SourceConfig, trust: Arc<Trust>) -> Self {
+        let config = Config {
+            sources: vec![source],
+            ..Config::default()
+        };
+        Self::of(config, trust)
+    }
+
+    /// The same with all that can be configured.
+    pub(crate) fn of(config: Config, trust: Arc<Trust>) -> Self {
         let (send, events) = unbounded_channel();
         let sink: Sink = Arc::new(move |event| drop(send.send(event)));
         Self {
-            discovery: Discovery::new(
-                Config {
-                    sources: vec![source],
-                },
-                trust,
-                sink,
-            ),
+            discovery: Discovery::new(config, trust, sink),
             events,
         }
     }

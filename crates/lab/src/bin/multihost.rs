@@ -45,6 +45,8 @@ fn main() -> ExitCode {
 
 /// Goes on inside; returns only where that cannot be.
 fn enter(arguments: Vec<OsString>) -> anyhow::Result<bool> {
+    // From inside nothing can be fetched any more; what is lacking in there is told in there.
+    let _ = hosts::lacking();
     let output = options(&arguments)?.output;
     match Nest::find() {
         Ok(nest) => Err(nest.enter(arguments)).context("entering the nest"),

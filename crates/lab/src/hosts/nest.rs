@@ -38,7 +38,7 @@ pub struct Lack {
 }
 
 impl Lack {
-    pub(super) fn of(why: impl Into<String>, bring: &str) -> Self {
+    pub(crate) fn of(why: impl Into<String>, bring: &str) -> Self {
         Self {
             why: why.into(),
             bring: bring.to_owned(),

@@ -1,9 +1,11 @@
 //! What goes wrong between hosts, a file each: what happens, as prose, and what must hold.
 //!
-//! All faults but that of a pulled cable are faults of a path: the server is well, its list says so, and other hosts reach it.
-//! Nobody but the agents themselves can find out. What is played on real apiservers is beside it, in `real`.
+//! All faults but that of a pulled cable, and the servers' own of `every_order`, are faults of a path: the server is well,
+//! its list says so, and other hosts reach it. Nobody but the agents themselves can find out. What is played on real
+//! apiservers is beside it, in `real`.
 
 mod dropped;
+mod every_order;
 mod far_and_lossy;
 mod link_down;
 mod moved_address;
@@ -20,7 +22,7 @@ use crate::runner::Playable;
 use crate::scenario::Stage;
 
 /// In the order of the run.
-pub(super) static ALL: [&dyn Playable; 13] = [
+pub(super) static ALL: [&dyn Playable; 14] = [
     &dropped::TO_SERVER,
     &dropped::FROM_SERVER,
     &dropped::BOTH_WAYS,
@@ -30,6 +32,7 @@ pub(super) static ALL: [&dyn Playable; 13] = [
     &mtu::SCENARIO,
     &far_and_lossy::SCENARIO,
     &partition::SCENARIO,
+    &every_order::SCENARIO,
     &real::ALTERNATING,
     &real::ANONYMOUS_ALLOWED,
     &real::ANONYMOUS_REFUSED,
@@ -49,6 +52,9 @@ pub(super) const NEED_APISERVERS: [&str; 4] = [
 
 /// Those that need the long cable.
 pub(super) const NEED_LONG_CABLE: [&str; 1] = [far_and_lossy::SCENARIO.name];
+
+/// Those that need real etcd.
+pub(super) const NEED_ETCD: [&str; 1] = [every_order::SCENARIO.name];
 
 /// The names of all, in the order of the run.
 pub(super) fn names_of_all() -> Vec<&'static str> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Credentials;
+use crate::etcd::EtcdFiles;
 use crate::place::Place;
 
 /// Which credential a node's jackline is given for the Kubernetes API.
@@ -40,6 +41,10 @@ pub(crate) struct NodeConfig {
     pub(crate) access: Access,
     /// Whether it asks supervisors too.
     pub(crate) supervisor: bool,
+    /// Whether it asks apiservers for the Endpoints and the Nodes.
+    pub(crate) kubernetes: bool,
+    /// On an etcd member: where it asks, and with what.
+    pub(crate) etcd: Option<(Vec<String>, EtcdFiles)>,
     pub(crate) credentials: Credentials,
     pub(crate) factor: u32,
 }
@@ -78,7 +83,19 @@ impl NodeConfig {
             let token = path(&self.credentials.node_token);
             let _ = writeln!(text, "supervisor:\n  distribution: k3s\n  token-file: {token}");
         }
-        let _ = writeln!(text, "kubernetes: {{ enabled: true, nodes: true }}");
+        if let Some((endpoints, files)) = &self.etcd {
+            let endpoints: Vec<String> = endpoints.iter().map(|endpoint| quoted(endpoint)).collect();
+            let _ = writeln!(text, "etcd:\n  endpoints: [{}]", endpoints.join(", "));
+            for (key, file) in [
+                ("ca-file", &files.ca_file),
+                ("client-certificate", &files.certificate),
+                ("client-key", &files.key),
+            ] {
+                let _ = writeln!(text, "  {key}: {}", path(file));
+            }
+        }
+        let asked = self.kubernetes;
+        let _ = writeln!(text, "kubernetes: {{ enabled: {asked}, nodes: {asked} }}");
         let _ = writeln!(
             text,
             "# Divided by {}; dialling, hedging, holding and probing are not.\ntiming:",
@@ -163,6 +180,8 @@ mod tests {
             socket: folder.join("s"),
             access: Access::Kubelet,
             supervisor: true,
+            kubernetes: true,
+            etcd: None,
             credentials,
             factor: 10,
         };

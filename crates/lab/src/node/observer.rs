@@ -44,6 +44,8 @@ pub(crate) struct EndpointChange {
 pub(crate) struct Seen {
     pub(crate) states: Vec<StateChange>,
     pub(crate) endpoints: Vec<EndpointChange>,
+    /// An endpoint's standing, whenever that changed.
+    pub(crate) standings: Vec<(Instant, SocketAddr, String)>,
     /// How many sessions the node said to have with an endpoint, whenever that changed.
     pub(crate) sessions: Vec<(Instant, SocketAddr, u64)>,
     /// What its trust was lost for, each time.
@@ -95,6 +97,7 @@ impl Observer {
             seen: Arc::clone(&seen),
             timeline,
             health: BTreeMap::new(),
+            standings: BTreeMap::new(),
             sessions: BTreeMap::new(),
             trust_lost: false,
         };
@@ -158,6 +161,7 @@ struct Book {
     seen: Arc<Mutex<Seen>>,
     timeline: Timeline,
     health: BTreeMap<SocketAddr, String>,
+    standings: BTreeMap<SocketAddr, String>,
     sessions: BTreeMap<SocketAddr, u64>,
     trust_lost: bool,
 }
@@ -191,6 +195,13 @@ impl Book {
                 .unwrap_or_default();
             if sessions != endpoint.sessions && seen.sessions.len() < CHANGES_MAX {
                 seen.sessions.push((at, endpoint.address, endpoint.sessions));
+            }
+            if self.standings.get(&endpoint.address) != Some(&endpoint.standing)
+                && seen.standings.len() < CHANGES_MAX
+            {
+                seen.standings
+                    .push((at, endpoint.address, endpoint.standing.clone()));
+                self.standings.insert(endpoint.address, endpoint.standing.clone());
             }
             if self.health.get(&endpoint.address) != Some(&endpoint.health)
                 && seen.endpoints.len() < CHANGES_MAX

@@ -64,6 +64,8 @@ pub(crate) struct Source {
     pub(crate) mode: String,
     #[serde(default)]
     pub(crate) error: Option<String>,
+    #[serde(default)]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

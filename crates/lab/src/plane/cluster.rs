@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::etcd::Access;
 use crate::locked::lock;
 use crate::pki::Authority;
 use crate::plan::{Anonymous, Timing};
@@ -33,6 +34,8 @@ pub(crate) struct Cluster {
     pub(crate) clients: Mutex<Vec<Authority>>,
     pub(crate) board: Board,
     pub(crate) ledger: Ledger,
+    /// Real etcd, where a play has it.
+    pub(crate) etcd: OnceLock<Access>,
     heartbeats: Mutex<BTreeMap<String, Instant>>,
     chance: Mutex<u64>,
 }
@@ -49,6 +52,7 @@ impl Cluster {
             clients: Mutex::new(vec![authority.clone()]),
             board: Board::default(),
             ledger: Ledger::default(),
+            etcd: OnceLock::new(),
             heartbeats: Mutex::default(),
             chance: Mutex::new(seed),
         }

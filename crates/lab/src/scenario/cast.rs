@@ -12,6 +12,11 @@ pub(crate) struct Cast {
     pub(crate) etcd_nodes: usize,
     pub(crate) joins: Joins,
     pub(crate) access: Access,
+    /// Whether nodes ask supervisors, and apiservers for Endpoints and Nodes.
+    pub(crate) supervisor: bool,
+    pub(crate) kubernetes: bool,
+    /// Real etcd: a member for each server that has one. The nodes of etcd members read it.
+    pub(crate) etcd: RealEtcd,
     /// Whether each server and each node has a host of its own. The servers' hosts have a node each besides, without
     /// clients.
     pub(crate) hosts: bool,
@@ -26,6 +31,19 @@ pub(crate) enum Joins {
     FirstServer,
     /// A name, which the lab's own name server resolves to every server of the plan.
     Name(&'static str),
+    /// None: the node knows its etcd member and nothing else.
+    Nothing,
+}
+
+/// Whether real etcd runs beside the stand-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RealEtcd {
+    /// The play has nothing to do with it.
+    No,
+    /// Where this machine has it.
+    WhereThere,
+    /// The play is about it.
+    Needed,
 }
 
 impl Cast {
@@ -58,17 +76,21 @@ impl Cast {
             .with("cp-3", Role::ControlPlaneOnly);
         Self {
             hosts: true,
+            etcd: RealEtcd::WhereThere,
             ..Self::of(plan)
         }
     }
 
-    fn of(plan: Plan) -> Self {
+    pub(crate) fn of(plan: Plan) -> Self {
         Self {
             plan,
             agents: 2,
             etcd_nodes: 0,
             joins: Joins::FirstServer,
             access: Access::KubeProxy,
+            supervisor: true,
+            kubernetes: true,
+            etcd: RealEtcd::No,
             hosts: false,
             clients: Kind::ALL.to_vec(),
         }

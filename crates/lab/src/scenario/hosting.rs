@@ -1,18 +1,27 @@
 //! The part of a stage that has a host for each server and each node: who lives where, and what plays do to hosts.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tokio::time::{interval, timeout};
 
-use super::{Cast, Stage};
+use super::{Cast, RealEtcd, Stage};
+use crate::etcd::{Etcd, EtcdFiles, program};
 use crate::hosts::Hosts;
 use crate::node::Status;
 use crate::place::Place;
 use crate::verdict::{counted, millis, seconds};
-use crate::{ControlPlane, Plan, PlaneError, Server};
+use crate::{ControlPlane, Plan, PlaneError, Role, Server};
 
 /// A host that nobody lives on, for an address that moves.
 pub(crate) const SPARE: &str = "spare";
+
+/// Between two looks at etcd.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// How the names of nodes on etcd members begin; a number follows, counted from one.
+pub(super) const ETCD_NODE: &str = "etcd-node-";
 
 /// The name of an agent, counted from one.
 pub(super) fn agent(number: usize) -> String {
@@ -45,7 +54,87 @@ pub(super) fn start_plane(cast: &Cast, hosts: Option<&Hosts>) -> Result<ControlP
     ControlPlane::start_on(plan, place)
 }
 
+/// Real etcd for a cast that wants it: a member for each server that has one.
+pub(super) fn plan_etcd(
+    cast: &Cast,
+    plane: &ControlPlane,
+    hosts: Option<&Hosts>,
+) -> anyhow::Result<Option<Etcd>> {
+    let there = match cast.etcd {
+        RealEtcd::No => false,
+        RealEtcd::WhereThere => program::programs().is_ok(),
+        RealEtcd::Needed => true,
+    };
+    if !there {
+        return Ok(None);
+    }
+    let servers = plane.servers().iter();
+    let members = servers.filter(|server| server.role() != Role::ControlPlaneOnly);
+    let at = members.map(|server| {
+        let place = hosts.and_then(|hosts| hosts.place(server.name()).ok());
+        let IpAddr::V4(address) = server.address().ip() else {
+            anyhow::bail!("{} has no IPv4 address", server.name());
+        };
+        Ok((server.name().to_owned(), place.unwrap_or(Place::Here), address))
+    });
+    let at = at.collect::<anyhow::Result<Vec<_>>>()?;
+    Etcd::plan(&at).map(Some)
+}
+
+/// What a node is given to read etcd with: one member, on a member's own host that one. It tells of the others.
+pub(super) fn etcd_of(name: &str, cast: &Cast, etcd: &Etcd) -> Option<(Vec<String>, EtcdFiles)> {
+    if cast.hosts {
+        let own = cast.plan.servers.iter().find(|server| server.name == name)?;
+        let member = own.role != Role::ControlPlaneOnly;
+        return member.then(|| (vec!["https://127.0.0.1:2379".to_owned()], etcd.files()));
+    }
+    let files = name.starts_with(ETCD_NODE).then(|| etcd.files())?;
+    Some((vec![format!("https://{}", etcd.client(0))], files))
+}
+
 impl Stage {
+    /// Starts etcd's members, where there are any, and waits for their quorum.
+    ///
+    /// # Errors
+    /// When one does not come up.
+    pub(crate) async fn start_etcd(&mut self) -> anyhow::Result<()> {
+        let Some(mut etcd) = self.etcd.take() else {
+            return Ok(());
+        };
+        let members = counted(etcd.len() as u64, "member", "members");
+        self.say(format!("real etcd starts: {members}"));
+        let started = etcd.start_all().await;
+        self.etcd = Some(etcd);
+        started
+    }
+
+    /// Waits until real etcd has no key that begins so, by what its first member has.
+    ///
+    /// # Errors
+    /// When it still has one after this time.
+    pub(crate) async fn wait_lease_gone(&mut self, prefix: &str, limit: Duration) -> anyhow::Result<()> {
+        let etcd = self.etcd()?;
+        let (gateway, client) = (etcd.gateway(0), etcd.client(0));
+        let gone = async {
+            let mut glances = interval(GLANCE);
+            loop {
+                glances.tick().await;
+                if gateway.keys(client, prefix).await?.is_empty() {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        timeout(limit, gone)
+            .await
+            .with_context(|| format!("{prefix} does not run out in etcd"))?
+    }
+
+    /// # Errors
+    /// When the cast has no real etcd.
+    pub(crate) fn etcd(&mut self) -> anyhow::Result<&mut Etcd> {
+        self.etcd.as_mut().context("the cast has no real etcd")
+    }
+
     /// # Errors
     /// When the cast has no hosts.
     pub(crate) fn hosts(&self) -> anyhow::Result<&Hosts> {

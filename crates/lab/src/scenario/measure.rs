@@ -20,6 +20,11 @@ pub(crate) const SERVED_WITHIN: Duration = Duration::from_millis(1_500);
 pub(crate) const FREED_WITHIN: Duration = Duration::from_secs(3);
 
 impl Stage {
+    /// Recoveries that a play has measured by itself.
+    pub(crate) fn count_recoveries(&mut self, times: &[Duration]) {
+        self.recoveries.extend_from_slice(times);
+    }
+
     /// Every recovery within `worst`; none is no recovery.
     pub(crate) fn check_recovery(&mut self, worst: Duration) {
         let recovery = Recovery::of(self.recoveries());

@@ -14,12 +14,13 @@ use super::{Cast, Joins, Scenario, hosting};
 use crate::clients::Kind;
 use crate::clients::judge::{Evidence, Kill};
 use crate::clients::ledger::Ledger;
+use crate::etcd::Etcd;
 use crate::hosts::Hosts;
 use crate::node::{Engine, Node, NodeConfig, NodeRole};
 use crate::options::LabOptions;
 use crate::place::Place;
 use crate::timeline::Timeline;
-use crate::verdict::{Check, NodeLog, Outcome, Recovery, counted, millis};
+use crate::verdict::{Check, Figure, NodeLog, Outcome, Recovery, counted, millis};
 use crate::{ControlPlane, NameServer};
 
 /// The port of every node's listener; the addresses differ.
@@ -38,6 +39,8 @@ pub(crate) struct Stage {
     /// The nodes on servers' own hosts; they have no clients.
     pub(crate) residents: Vec<Node>,
     pub(crate) names: Option<NameServer>,
+    /// Real etcd, where the cast has it.
+    pub(crate) etcd: Option<Etcd>,
     pub(crate) timeline: Timeline,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) patience: Duration,
@@ -50,6 +53,7 @@ pub(crate) struct Stage {
     pub(super) recoveries: Vec<Duration>,
     pub(super) stuck: BTreeSet<usize>,
     pub(super) checks: Vec<Check>,
+    pub(super) figures: Vec<Figure>,
     /// Where each server and each node has a host of its own. It goes after all that is on them.
     pub(crate) hosts: Option<Hosts>,
     /// Nodes' files. The last field: it goes when those who use it are gone.
@@ -71,6 +75,10 @@ impl Stage {
         let factor = cast.plan.factor;
         let hosts = hosting::raise(&cast).context("raising the hosts")?;
         let plane = hosting::start_plane(&cast, hosts.as_ref()).context("setting up the control plane")?;
+        let etcd = hosting::plan_etcd(&cast, &plane, hosts.as_ref()).context("preparing etcd")?;
+        if let Some(etcd) = &etcd {
+            plane.write_into(etcd.access());
+        }
         let folder = tempfile::Builder::new()
             .prefix("jackline-lab-")
             .tempdir()
@@ -80,6 +88,7 @@ impl Stage {
             nodes: Vec::new(),
             residents: Vec::new(),
             names: None,
+            etcd,
             timeline,
             ledger: Arc::default(),
             patience: options.patience,
@@ -92,16 +101,17 @@ impl Stage {
             recoveries: Vec::new(),
             stuck: BTreeSet::new(),
             checks: Vec::new(),
+            figures: Vec::new(),
             hosts,
             folder,
         };
-        let registration = stage.registration(cast.joins)?;
+        let registration: Vec<String> = stage.registration(cast.joins)?.into_iter().collect();
         let roles = std::iter::repeat_n(NodeRole::Agent, cast.agents)
             .chain(std::iter::repeat_n(NodeRole::Etcd, cast.etcd_nodes));
         for (number, role) in (1..).zip(roles) {
             let name = match role {
                 NodeRole::Agent => hosting::agent(number),
-                NodeRole::Etcd => format!("etcd-node-{number}"),
+                NodeRole::Etcd => format!("{}{number}", hosting::ETCD_NODE),
             };
             let node = stage.node(&name, &cast, &registration, engine)?;
             stage.nodes.push(node);
@@ -115,15 +125,17 @@ impl Stage {
         Ok(stage)
     }
 
-    fn registration(&mut self, joins: Joins) -> anyhow::Result<String> {
+    fn registration(&mut self, joins: Joins) -> anyhow::Result<Option<String>> {
         let first = self
             .plane
             .servers()
             .first()
             .context("a plan without servers")?
             .address();
-        let Joins::Name(name) = joins else {
-            return Ok(format!("https://{first}"));
+        let name = match joins {
+            Joins::FirstServer => return Ok(Some(format!("https://{first}"))),
+            Joins::Name(name) => name,
+            Joins::Nothing => return Ok(None),
         };
         let names = NameServer::start(self.plane.free_address()?).context("starting a name server")?;
         let addresses: Vec<IpAddr> = self
@@ -134,10 +146,16 @@ impl Stage {
             .collect();
         names.set(name, &addresses);
         self.names = Some(names);
-        Ok(format!("https://{name}:{}", first.port()))
+        Ok(Some(format!("https://{name}:{}", first.port())))
     }
 
-    fn node(&self, name: &str, cast: &Cast, registration: &str, engine: &Engine) -> anyhow::Result<Node> {
+    fn node(
+        &self,
+        name: &str,
+        cast: &Cast,
+        registration: &[String],
+        engine: &Engine,
+    ) -> anyhow::Result<Node> {
         let host = self.hosts.as_ref().map(|hosts| hosts.host(name)).transpose()?;
         let listen = match host {
             Some(_) => Ipv4Addr::LOCALHOST,
@@ -151,12 +169,17 @@ impl Stage {
             address: host.map(|host| host.address().into()),
             prefer_local: self.plane.server(name).is_ok(),
             listen,
-            servers: vec![registration.to_owned()],
+            servers: registration.to_vec(),
             dns_servers: self.names.iter().map(NameServer::address).collect(),
             state_dir: folder.join("state"),
             socket: folder.join("jackline.sock"),
             access: cast.access,
-            supervisor: true,
+            supervisor: cast.supervisor,
+            kubernetes: cast.kubernetes,
+            etcd: self
+                .etcd
+                .as_ref()
+                .and_then(|etcd| hosting::etcd_of(name, cast, etcd)),
             credentials: self.plane.credentials(name, &format!("https://{listen}"))?,
             factor: self.factor,
         };
@@ -168,6 +191,19 @@ impl Stage {
     /// # Errors
     /// When a server, a node or a client does not come up: then there is nothing to be played.
     pub(crate) async fn open(&mut self) -> anyhow::Result<()> {
+        self.raise().await?;
+        let started = Instant::now();
+        self.start_clients();
+        self.wait_clients_answered(started, WARM_UP_TIMEOUT).await?;
+        self.pass(WARM_UP).await;
+        Ok(())
+    }
+
+    /// The same without clients.
+    ///
+    /// # Errors
+    /// When a server or a node does not come up.
+    pub(crate) async fn raise(&mut self) -> anyhow::Result<()> {
         let names: Vec<String> = self
             .plane
             .servers()
@@ -179,16 +215,13 @@ impl Stage {
             counted(names.len() as u64, "server", "servers"),
             names.join(", ")
         ));
+        self.start_etcd().await?;
         self.plane.start_all()?;
         self.wait_servers_ready().await?;
         self.start_nodes().await?;
         self.wait_attached(Instant::now(), "at the beginning").await;
         anyhow::ensure!(self.stuck.is_empty(), "not every node attached at the beginning");
         self.wait_all_servers_known().await;
-        let started = Instant::now();
-        self.start_clients();
-        self.wait_clients_answered(started, WARM_UP_TIMEOUT).await?;
-        self.pass(WARM_UP).await;
         Ok(())
     }
 
@@ -202,6 +235,18 @@ impl Stage {
             self.say(format!("does not hold: {}: {}", check.what, check.got));
         }
         self.checks.push(check);
+    }
+
+    /// A check that is a figure on the page of figures too.
+    pub(crate) fn figure(&mut self, what: &str, target: &str, met: bool, got: impl Into<String>) {
+        let got = got.into();
+        self.check(format!("{what}: {target}"), met, got.clone());
+        self.figures.push(Figure {
+            what: what.to_owned(),
+            target: target.to_owned(),
+            got,
+            met,
+        });
     }
 
     pub(crate) fn recoveries(&self) -> &[Duration] {
@@ -263,6 +308,7 @@ impl Stage {
             requests,
             recovery_ms: Recovery::of(&self.recoveries),
             checks: self.checks.clone(),
+            figures: self.figures.clone(),
             took_ms: millis(self.timeline.elapsed()),
             timeline: self.timeline.finish(),
             story: self.scenario.story,

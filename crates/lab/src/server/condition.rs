@@ -10,6 +10,8 @@ pub(crate) struct Condition {
     pub(crate) failing: Vec<String>,
     /// What is written through it is answered well, and stored nowhere.
     pub(crate) loses_writes: bool,
+    /// It serves as ever, and keeps off the list.
+    pub(crate) unlisted: bool,
 }
 
 impl Server {
@@ -37,6 +39,11 @@ impl Server {
     /// stores nothing that is written through it. Its own lease lives.
     pub fn lose_writes(&self, lost: bool) {
         self.ail(|condition| condition.loses_writes = lost);
+    }
+
+    /// `true`: it goes on serving, also across restarts, and keeps off the list, as a server that somebody removed.
+    pub fn keep_off_list(&self, off: bool) {
+        self.ail(|condition| condition.unlisted = off);
     }
 
     fn ail(&self, change: impl FnOnce(&mut Condition)) {

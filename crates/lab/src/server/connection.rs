@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::auth::Caller;
 use crate::api::{self, Body};
 use crate::locked::lock;
+use crate::server::asked::Sort;
 use crate::server::links::{GatedStream, Link};
 use crate::server::process::Process;
 
@@ -86,6 +87,9 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     process.machine.requests.fetch_add(1, Ordering::Relaxed);
+    *lock(&process.machine.asked)
+        .entry(Sort::of(&request))
+        .or_default() += 1;
     Ok(api::answer(&process, &caller, request).await)
 }
 

@@ -15,11 +15,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::etcd::scribe::Scribe;
 use crate::locked::lock;
 use crate::pki::Identity;
 use crate::place::Place;
 use crate::plan::Role;
 use crate::plane::Cluster;
+use crate::server::asked::Tally;
 use crate::server::condition::Condition;
 use crate::server::connection;
 use crate::server::gate::Gate;
@@ -37,6 +39,8 @@ pub(crate) struct Machine {
     pub(crate) condition: watch::Sender<Condition>,
     pub(crate) accepted: AtomicU64,
     pub(crate) requests: AtomicU64,
+    /// The same, by what they were for.
+    pub(crate) asked: Mutex<Tally>,
 }
 
 /// How far it has come.
@@ -67,6 +71,9 @@ pub(crate) struct Process {
     pub(crate) dead: CancellationToken,
     /// A list that it tells instead of the store's, until it is ready.
     pub(crate) told: watch::Sender<Option<Vec<SocketAddr>>>,
+    /// Its turns at real etcd, and what it has to write there.
+    turns: watch::Sender<Vec<SocketAddr>>,
+    scribe: Option<Scribe>,
     phase: Mutex<Phase>,
     /// After [`Process::stopping`]: it is off the list.
     left: CancellationToken,
@@ -86,6 +93,13 @@ pub(crate) struct Launch {
 impl Process {
     /// Binds the address and begins.
     pub(crate) fn launch(launch: Launch) -> io::Result<Arc<Self>> {
+        let etcd = launch
+            .cluster
+            .etcd
+            .get()
+            .filter(|_| launch.machine.role.serves_api());
+        let lasts = launch.cluster.timing.lease;
+        let scribe = etcd.map(|etcd| etcd.scribe(launch.address, &launch.place, lasts));
         let process = Arc::new(Self {
             links: Links::bind(launch.address, &launch.place)?,
             machine: launch.machine,
@@ -98,12 +112,16 @@ impl Process {
             closing: CancellationToken::new(),
             dead: CancellationToken::new(),
             told: watch::Sender::new(launch.told),
+            turns: watch::Sender::new(Vec::new()),
+            scribe,
             phase: Mutex::new(Phase::Starting),
             left: CancellationToken::new(),
             connections: TaskTracker::new(),
         });
         let life = Arc::clone(&process).live();
         tokio::spawn(process.dead.clone().run_until_cancelled_owned(life));
+        let writing = Arc::clone(&process).write();
+        tokio::spawn(process.dead.clone().run_until_cancelled_owned(writing));
         Ok(process)
     }
 
@@ -121,6 +139,9 @@ impl Process {
         self.gate.open().await;
         if self.phase() == Phase::Ready && self.machine.role.serves_api() {
             self.cluster.store.leave(self.address, std::time::Instant::now());
+            if let Some(scribe) = &self.scribe {
+                scribe.leave().await;
+            }
         }
         self.left.cancel();
     }
@@ -153,16 +174,34 @@ impl Process {
                 self.gate.open().await;
                 due = Instant::now();
             }
-            self.cluster.store.reconcile(
-                self.address,
-                due.into_std(),
-                (Instant::now() + self.cluster.timing.lease).into_std(),
-            );
+            if self.machine.condition.borrow().unlisted {
+                self.cluster.store.leave(self.address, due.into_std());
+            } else {
+                self.cluster.store.reconcile(
+                    self.address,
+                    due.into_std(),
+                    (Instant::now() + self.cluster.timing.lease).into_std(),
+                );
+                self.turns.send_replace(self.cluster.store.api_addresses());
+            }
             self.told.send_if_modified(|told| told.take().is_some());
             self.enter(Phase::Ready);
             due = Instant::now() + self.cluster.timing.renew;
             sleep_until(due).await;
         }
+    }
+
+    /// Writes to real etcd at each turn. Etcd that hangs holds up nothing else.
+    async fn write(self: Arc<Self>) {
+        let Some(scribe) = &self.scribe else { return };
+        let mut turns = self.turns.subscribe();
+        let writing = async {
+            while turns.changed().await.is_ok() {
+                let servers = turns.borrow_and_update().clone();
+                scribe.renew(&servers).await;
+            }
+        };
+        self.stopping.run_until_cancelled(writing).await;
     }
 
     async fn accept(self: Arc<Self>, listener: Arc<TcpListener>) {

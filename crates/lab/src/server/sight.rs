@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use crate::locked::lock;
 use crate::server::Server;
+use crate::server::asked::Tally;
 
 impl Server {
     /// Whether a process is there, be it frozen, cut off, still starting or another cluster's.
@@ -47,6 +49,11 @@ impl Server {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.inner.machine.requests.load(Ordering::Relaxed)
+    }
+
+    /// The same, by what they were for.
+    pub(crate) fn asked(&self) -> Tally {
+        lock(&self.inner.machine.asked).clone()
     }
 
     /// The list of apiservers that it tells: that of the store, or of its start. `None`: it does not answer.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jackline_core::{Event, Finding, ProbeFailure, ProbeId, ProbeLimits, Service, Sink, StartProbe};
 use jackline_probe::{ProbeConfig, Prober};
 use jackline_trust::{Trust, TrustConfig};
+use jackline_way::{WayConfig, Ways};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::certificates::Authority;
@@ -26,8 +27,9 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
-fn config_for(service: Service) -> ProbeConfig {
+fn config_for(service: Service, ways: Arc<Ways>) -> ProbeConfig {
     ProbeConfig {
+        ways,
         runtime: tokio::runtime::Handle::current(),
         service,
     }
@@ -60,6 +62,15 @@ impl Bench {
     }
 
     pub(crate) fn with(configure: impl FnOnce(&mut TrustConfig, &Authority, &Path)) -> Self {
+        Self::reaching(WayConfig::default(), configure)
+    }
+
+    /// One that reaches servers in ways of its own.
+    pub(crate) fn reaching(
+        way: WayConfig,
+        configure: impl FnOnce(&mut TrustConfig, &Authority, &Path),
+    ) -> Self {
+        let ways = Arc::new(Ways::new(way));
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         let mut config = TrustConfig::default();
@@ -68,7 +79,11 @@ impl Bench {
         let (sender, events) = unbounded_channel();
         // A receiver that is gone has heard all that it wanted to hear.
         let sink: Sink = Arc::new(move |event| drop(sender.send(event)));
-        let prober = Prober::new(config_for(Service::Api), Arc::clone(&trust), Arc::clone(&sink));
+        let prober = Prober::new(
+            config_for(Service::Api, ways),
+            Arc::clone(&trust),
+            Arc::clone(&sink),
+        );
         Self {
             authority,
             trust,
@@ -83,7 +98,7 @@ impl Bench {
     /// The same, for the servers of another service.
     pub(crate) fn of(mut self, service: Service) -> Self {
         let sink = Arc::clone(&self.sink);
-        self.prober = Prober::new(config_for(service), Arc::clone(&self.trust), sink);
+        self.prober = Prober::new(config_for(service, Arc::default()), Arc::clone(&self.trust), sink);
         self
     }
 

@@ -76,6 +76,7 @@ fn a_runtime_that_goes_down_aborts_what_runs() {
     let prober = Prober::new(
         ProbeConfig {
             runtime: runtime.handle().clone(),
+            ways: Arc::default(),
             service: Service::Api,
         },
         Arc::new(Trust::load(TrustConfig::default())),

@@ -10,3 +10,4 @@ mod failures;
 mod keeping;
 mod server;
 mod services;
+mod way;

@@ -1,13 +1,14 @@
 //! One dial to one endpoint, and what counts as silence there.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use jackline_core::EndpointView;
+use jackline_way::{Opening, WayError, Ways};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -46,15 +47,22 @@ impl Candidate {
 pub(super) struct Attempt {
     pub(super) candidate: Candidate,
     pub(super) started: Instant,
-    connect: Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>,
+    connect: Pin<Box<dyn Future<Output = Result<TcpStream, WayError>>>>,
 }
 
 impl Attempt {
-    pub(super) fn start(candidate: Candidate, now: Instant) -> Self {
+    pub(super) fn start(candidate: Candidate, opening: Opening, ways: &Arc<Ways>, now: Instant) -> Self {
+        let ways = Arc::clone(ways);
         Self {
             candidate,
             started: now,
-            connect: Box::pin(socket::connect(candidate.endpoint)),
+            connect: Box::pin(async move {
+                let stream = ways.connect(candidate.endpoint, opening, DIAL_LIMIT).await?;
+                if let Err(error) = socket::prepare(&stream) {
+                    tracing::debug!(%error, "an upstream's socket takes no options");
+                }
+                Ok(stream)
+            }),
         }
     }
 
@@ -65,7 +73,7 @@ impl Attempt {
 }
 
 /// Waits for any of the dials to end; for ever if there are none.
-pub(super) async fn landed(attempts: &mut [Attempt]) -> (usize, io::Result<TcpStream>) {
+pub(super) async fn landed(attempts: &mut [Attempt]) -> (usize, Result<TcpStream, WayError>) {
     std::future::poll_fn(|context| {
         for (index, attempt) in attempts.iter_mut().enumerate() {
             if let Poll::Ready(result) = attempt.connect.as_mut().poll(context) {

@@ -8,3 +8,4 @@ mod first_flight;
 mod limits;
 mod support;
 mod tls;
+mod way;

@@ -147,7 +147,9 @@ impl World {
                 && view.standing != Standing::Archived
                 && view.api != Capability::No
         });
-        let Some(missed) = missed.filter(|_| snapshot.state == NodeState::Degraded) else {
+        // Without a credential alive is as good as it gets.
+        let alive = snapshot.endpoints.iter().any(|view| view.health == Health::Alive);
+        let Some(missed) = missed.filter(|_| snapshot.state == NodeState::Degraded && !alive) else {
             return;
         };
         let address = missed.address;

@@ -231,6 +231,7 @@ impl World {
                 reason: "as the world has it".to_owned(),
                 tried: Vec::new(),
                 retry_after: None,
+                unreached: Vec::new(),
                 local: None,
             };
             self.pending.push((

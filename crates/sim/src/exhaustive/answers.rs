@@ -134,6 +134,7 @@ impl<S: Subject> World<'_, S> {
                 reason: "no answer".to_owned(),
                 tried: Vec::new(),
                 retry_after: None,
+                unreached: Vec::new(),
                 local: None,
             };
             self.tell(Event::SourceFailed {

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jackline_core::{
-    Ask, Breadth, Event, LocalFault, Mode, ProbeFailure, ProbeLimits, RefreshId, RefreshSource, Report,
-    SourceFailure, SourceId, SourceKind,
+    Ask, Breadth, Event, LocalFault, Mode, Phase, ProbeFailure, ProbeLimits, RefreshId, RefreshSource,
+    Report, SourceFailure, SourceId, SourceKind,
 };
 
 use crate::node::Node;
@@ -54,6 +54,7 @@ impl Node {
             reported: 0,
             empty: None,
             tried: Vec::new(),
+            unreached: Vec::new(),
             local: None,
             mode: None,
         });
@@ -116,7 +117,7 @@ impl Node {
     }
 
     /// What the registration address leads to.
-    fn resolve(&self, scene: &Scene) -> Result<Report, SourceFailure> {
+    fn resolve(&self, scene: &Scene) -> Result<Report, Box<SourceFailure>> {
         if let Some(address) = self.spec.joined_to() {
             return Ok(report_of(vec![address], Mode::Fixed));
         }
@@ -139,7 +140,7 @@ impl Node {
     }
 
     /// Ends a refresh that needed one answer only.
-    fn conclude(&mut self, scene: &mut Scene, source: usize, answer: Result<Report, SourceFailure>) {
+    fn conclude(&mut self, scene: &mut Scene, source: usize, answer: Result<Report, Box<SourceFailure>>) {
         let Some(refresh) = self.refreshes[source].take() else {
             return;
         };
@@ -154,7 +155,7 @@ impl Node {
             Err(failure) => Event::SourceFailed {
                 source: id,
                 refresh: refresh.id,
-                failure,
+                failure: *failure,
             },
         };
         self.tell(scene, event);
@@ -223,6 +224,7 @@ impl Node {
                 failure: SourceFailure {
                     reason: "no server answered".to_owned(),
                     tried: refresh.tried,
+                    unreached: refresh.unreached,
                     retry_after: None,
                     local: refresh.local,
                 },
@@ -251,7 +253,7 @@ impl Node {
         scene: &mut Scene,
         source: usize,
         number: u32,
-        target: SocketAddr,
+        (target, phase): (SocketAddr, Phase),
         ended: Ended,
     ) {
         let Some(refresh) = self.refreshes[source].as_mut() else {
@@ -264,6 +266,10 @@ impl Node {
             Ended::Failed(failure) => {
                 if let ProbeFailure::Local { fault } = failure {
                     refresh.local = Some(fault);
+                }
+                // A connect that came to nothing; resets later are told apart by their phase in the real one too.
+                if phase == Phase::Connect && !matches!(failure, ProbeFailure::Local { .. }) {
+                    refresh.unreached.push(target);
                 }
                 refresh.tried.push((target, format!("{failure:?}")));
             }
@@ -300,13 +306,14 @@ pub(crate) fn source_id(index: usize) -> SourceId {
     SourceId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
-fn failure(reason: &str, local: Option<LocalFault>) -> SourceFailure {
-    SourceFailure {
+fn failure(reason: &str, local: Option<LocalFault>) -> Box<SourceFailure> {
+    Box::new(SourceFailure {
         reason: reason.to_owned(),
         tried: Vec::new(),
+        unreached: Vec::new(),
         retry_after: None,
         local,
-    }
+    })
 }
 
 impl Refresh {

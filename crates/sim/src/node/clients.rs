@@ -173,7 +173,7 @@ impl Node {
         }
     }
 
-    fn end_request(&mut self, scene: &Scene, index: usize, good: bool) {
+    fn end_request(&mut self, scene: &mut Scene, index: usize, good: bool) {
         let Some(request) = self.clients[index].request.take() else {
             return;
         };
@@ -185,6 +185,8 @@ impl Node {
         } else if request.served && self.mind.is_some() {
             self.tally.failed += 1;
             self.tally.failed_began = request.began;
+            let text = format!("fails a request that began at {}", request.began);
+            scene.log.tell(scene.now, &self.spec.name, &text);
         }
     }
 

@@ -258,7 +258,9 @@ impl Node {
         };
         match flow.purpose.clone() {
             Purpose::Probe(start) => self.end_probe(scene, &start, &flow, ended),
-            Purpose::Attempt { source, .. } => self.end_attempt(scene, source, number, flow.target, ended),
+            Purpose::Attempt { source, .. } => {
+                self.end_attempt(scene, source, number, (flow.target, flow.phase), ended)
+            }
             Purpose::Contender { dial } => self.contender_fails(scene, dial, number, &flow, &ended),
         }
     }
@@ -307,6 +309,13 @@ impl Node {
                 }
                 (Outlook::Mute | Outlook::Lands, Reach::Reset) if flow.phase != Phase::Connect => {
                     flow.plan(scene, id, number, Outlook::Refused, scene.now + trip);
+                }
+                (Outlook::Lands, Reach::Open(peer)) if flow.phase == Phase::Http => {
+                    // What waited in an overloaded server is answered soon once it is not any more.
+                    let at = scene.now + trip + flow.work(scene, peer.server);
+                    if at < flow.due && scene.plane[peer.server].slow.is_none() {
+                        flow.plan(scene, id, number, Outlook::Lands, at);
+                    }
                 }
                 (Outlook::Lands, Reach::Silent) => flow.plan(scene, id, number, Outlook::Silent, limit),
                 (Outlook::Lands, Reach::Mute(_)) if flow.phase != Phase::Connect => {

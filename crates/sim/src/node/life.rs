@@ -70,6 +70,11 @@ impl Node {
         self.tell(scene, Event::TrustReloaded { changed });
     }
 
+    /// Whether the CA that was read is another one.
+    pub(crate) fn distrusts(&self, authority: u32) -> bool {
+        self.ca_read != authority
+    }
+
     /// How long until the agent's own look at the files (each 10 s).
     pub(crate) fn looks_at_files_in(&mut self) -> Duration {
         self.chance.millis(0, 10_000)

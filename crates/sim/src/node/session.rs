@@ -30,6 +30,8 @@ pub(crate) struct Session {
     /// The last byte from the client, and from the server.
     pub(crate) asked: Option<Timestamp>,
     pub(crate) heard: Option<Timestamp>,
+    /// It has not answered what was asked last.
+    owed: bool,
     question: Question,
     /// When the answer comes, as things stand.
     answer: Option<Timestamp>,
@@ -55,6 +57,7 @@ impl Session {
             asked: None,
             // The server's part of the handshake.
             heard: Some(now),
+            owed: false,
             question: Question::Request(None),
             answer: None,
             stall: None,
@@ -66,8 +69,7 @@ impl Session {
 
     /// The client waits for an answer.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.asked
-            .is_some_and(|asked| self.heard.is_none_or(|heard| heard < asked))
+        self.owed
     }
 
     /// D4: owing an answer, and silent for at least `least`.
@@ -95,6 +97,7 @@ impl Node {
         };
         // A write arrives also where no answer finds its way back.
         session.asked = Some(now);
+        session.owed = true;
         session.question = question;
         session.answer = None;
         let trip = scene.network.round_trip();
@@ -182,6 +185,7 @@ impl Node {
             return;
         };
         session.heard = Some(now);
+        session.owed = false;
         session.overdue = false;
         session.stall = None;
         let endpoint = session.endpoint;
@@ -226,6 +230,12 @@ impl Node {
                         .takes(peer.server, &session.question, &mut scene.chance);
                     let at = now + trip + again + takes;
                     session.answer = Some(at);
+                    at
+                }
+                Reach::Reset if session.answer.is_some() && scene.plane[session.peer.server].finished => {
+                    // What was in flight is finished before the end.
+                    let at = session.answer.map_or(now, |at| at + Duration::from_millis(1));
+                    session.dies.get_or_insert((at, Ending::Upstream));
                     at
                 }
                 Reach::Reset => {

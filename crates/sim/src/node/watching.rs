@@ -32,6 +32,8 @@ pub(crate) struct Refresh {
     pub(crate) reported: u32,
     pub(crate) empty: Option<Report>,
     pub(crate) tried: Vec<(SocketAddr, String)>,
+    /// Those with whom no connection came about.
+    pub(crate) unreached: Vec<SocketAddr>,
     pub(crate) local: Option<LocalFault>,
     pub(crate) mode: Option<Mode>,
 }

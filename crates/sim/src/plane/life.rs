@@ -33,6 +33,7 @@ impl Scene {
         server.process = Process::Booting;
         server.incarnation += 1;
         server.frozen = false;
+        server.finished = false;
         server.failing.clear();
         if !server.foreign {
             server.authority = authority;
@@ -80,7 +81,10 @@ impl Scene {
                 self.later(rest, self.grows(id));
                 self.stir(id, "closes its listener");
             }
-            Process::Closing => self.die(id, "has stopped"),
+            Process::Closing => {
+                server.finished = true;
+                self.die(id, "has stopped");
+            }
             Process::Ready | Process::Dead => {}
         }
     }

@@ -9,6 +9,7 @@ impl Value for IpAddr {
     const EXPECTED: &'static str = "an IP address, for example 10.0.0.5";
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
+        refuse_zone(word)?;
         word.parse().map_err(|_| unreadable::<Self>(word))
     }
 
@@ -22,6 +23,7 @@ impl Value for SocketAddr {
         "an IP address and a port, for example 10.0.0.2:6443 or \"[fd00::2]:6443\"";
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
+        refuse_zone(word)?;
         word.parse().map_err(|_| {
             if let Ok(ip) = word.trim_matches(['[', ']']).parse::<IpAddr>() {
                 return Wrong::new(
@@ -36,6 +38,23 @@ impl Value for SocketAddr {
     fn show(&self) -> String {
         quoted_yaml(&self.to_string())
     }
+}
+
+/// A link-local address with its zone means something on this machine only, and without it nothing at all.
+fn refuse_zone(word: &str) -> Result<(), Wrong> {
+    let bare = word.split_once('[').map_or(word, |(_, rest)| rest);
+    let bare = bare.split([']', '%']).next().unwrap_or(bare);
+    let link_local = bare.parse().is_ok_and(|ip: Ipv6Addr| ip.is_unicast_link_local());
+    if !link_local && !word.contains('%') {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        format!(
+            "{} is a link-local address or has a zone (the part from % on)",
+            quoted(word)
+        ),
+        "write an address that leads to the same machine from everywhere, for example \"[fd00::1]:6443\"",
+    ))
 }
 
 /// A name server: an IP address, with a port or on port 53.
@@ -187,6 +206,7 @@ fn https<V: Value>(word: &str, why: &str, remedy: &str, port: u16) -> Result<Ser
             remedy,
         ));
     };
+    refuse_zone(rest)?;
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#', '@']) {
         return Err(Wrong::new(
@@ -240,6 +260,8 @@ fn host_name(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
     use super::{MemberUrl, ServerUrl, Value};
 
     #[test]
@@ -290,9 +312,23 @@ mod tests {
             "https://-a",
             "https://a..b",
             "https://a b",
+            "https://[fe80::1]:6443",
+            "https://[fe80::1%eth0]:6443",
         ] {
             assert!(ServerUrl::from_word(word).is_err(), "{word}");
         }
+    }
+
+    #[test]
+    fn addresses_that_mean_something_on_one_link_only_are_refused_in_words() {
+        for word in ["[fe80::1]:6443", "[fe80::1%2]:6443", "[fe80::1%eth0]:6443"] {
+            let wrong = SocketAddr::from_word(word).expect_err(word);
+            assert!(wrong.what.contains("link-local"), "{wrong:?}");
+            let wrong = ServerUrl::from_word(&format!("https://{word}")).expect_err(word);
+            assert!(wrong.remedy.contains("[fd00::1]:6443"), "{wrong:?}");
+        }
+        assert!(IpAddr::from_word("fe80::1").is_err());
+        assert!(SocketAddr::from_word("[fd00::1]:6443").is_ok());
     }
 
     #[test]

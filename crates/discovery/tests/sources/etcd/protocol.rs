@@ -37,11 +37,18 @@ fn event(put: bool, key: &str, value: &str) -> Vec<u8> {
 async fn member(pki: &Pki, watch: impl Fn() -> Say + Send + Sync + 'static) -> FalseMember {
     FalseMember::start(pki, move |path| match path {
         "/etcdserverpb.Watch/Watch" => watch(),
-        "/etcdserverpb.KV/Range" => Say::good(&found(&[(&lease("10.0.0.1"), "")])),
+        "/etcdserverpb.KV/Txn" => Say::good(&at_once()),
         "/etcdserverpb.Cluster/MemberList" => Say::good(&header()),
         other => panic!("a call of {other}"),
     })
     .await
+}
+
+/// The answer to the reads of the leases and of the two lists at once.
+fn at_once() -> Vec<u8> {
+    let ranges = [found(&[(&lease("10.0.0.1"), "")]), found(&[]), found(&[])];
+    let responses = ranges.map(|range| bytes(3, bytes(1, range)));
+    [header(), responses.concat()].concat()
 }
 
 /// The source with its watch open, and where to send what the watch is to say.
@@ -60,6 +67,28 @@ async fn opened(pki: &Pki) -> (Stand, UnboundedSender<Vec<u8>>, FalseMember) {
     assert_eq!((report.verified, report.mode), (true, Mode::Watch), "{report:?}");
     assert_eq!(listed(&report), ["10.0.0.1"]);
     (stand, send, member)
+}
+
+#[tokio::test]
+async fn a_member_that_answers_no_transaction_is_asked_for_the_parts() {
+    let pki = Pki::new();
+    let member = FalseMember::start(&pki, |path| match path {
+        "/etcdserverpb.KV/Txn" => Say {
+            end: End::Status("12"),
+            ..Say::good(&[])
+        },
+        "/etcdserverpb.KV/Range" => Say::good(&found(&[(&lease("10.0.0.1"), "")])),
+        "/etcdserverpb.Cluster/MemberList" => Say::good(&header()),
+        _ => Say {
+            end: End::Status("12"),
+            ..Say::good(&[])
+        },
+    })
+    .await;
+    let mut stand = stand(&pki, &[member.endpoint()]);
+    let report = asked(&mut stand, 1).await;
+    assert_eq!((report.verified, report.mode), (true, Mode::Poll), "{report:?}");
+    assert_eq!(listed(&report), ["10.0.0.1"]);
 }
 
 #[tokio::test]

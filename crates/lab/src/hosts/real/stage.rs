@@ -248,6 +248,7 @@ impl RealStage {
             requests: self.requests,
             recovery_ms: Recovery::of(&self.recoveries),
             checks: self.checks.clone(),
+            figures: Vec::new(),
             took_ms: millis(self.timeline.elapsed()),
             timeline: self.timeline.finish(),
             story: self.play.story,
@@ -298,6 +299,8 @@ fn nodes(
             socket: folder.join("jackline.sock"),
             access,
             supervisor: false,
+            kubernetes: true,
+            etcd: None,
             credentials: files(credentials, name, listen, token)?,
             factor: play.factor,
         };
