@@ -60,7 +60,11 @@ impl Unpacked {
 }
 
 fn offer(to: &mut Command, variable: &str, folders: Vec<PathBuf>) {
-    let mut all: Vec<PathBuf> = std::env::var_os(variable)
+    // What was offered before comes first.
+    let before = to.get_envs().find(|(name, _)| *name == variable);
+    let before = before.and_then(|(_, value)| value.map(ToOwned::to_owned));
+    let mut all: Vec<PathBuf> = before
+        .or_else(|| std::env::var_os(variable))
         .filter(|value| !value.is_empty())
         .map(|value| std::env::split_paths(&value).collect())
         .unwrap_or_default();
@@ -91,5 +95,17 @@ mod tests {
         let own: Vec<PathBuf> = std::env::split_paths(&own).collect();
         assert!(path.starts_with(&own));
         assert_eq!(path[own.len()..][1], PathBuf::from("/unpacked/usr/sbin"));
+        let more = Unpacked {
+            root: PathBuf::from("/more"),
+        };
+        more.offer(&mut command);
+        let path = command
+            .get_envs()
+            .find(|(name, _)| *name == "PATH")
+            .and_then(|(_, value)| value)
+            .unwrap();
+        let path: Vec<PathBuf> = std::env::split_paths(path).collect();
+        let found = |root: &str| path.iter().any(|folder| folder.starts_with(root));
+        assert!(found("/unpacked") && found("/more"), "both sets are offered");
     }
 }

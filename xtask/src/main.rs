@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -8,6 +8,7 @@
     reason = "a command-line tool speaks on standard output"
 )]
 
+mod bench;
 mod command;
 mod debian;
 mod multihost;
@@ -54,6 +55,12 @@ enum Task {
         #[arg(long)]
         debug: bool,
     },
+    /// The data plane beside its rivals: throughput, processor time, memory, latency.
+    Bench {
+        /// `--quick`, `--rounds N`, `--only WORK`, `--output json`; `--help` tells the rest.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -68,6 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Verify => verify::run(&workspace)?,
         Task::Multihost { arguments } => multihost::run(&workspace, &arguments)?,
         Task::Recovery { debug } => recovery::run(&workspace, !debug)?,
+        Task::Bench { arguments } => bench::run(&workspace, &arguments)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

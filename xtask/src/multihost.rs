@@ -12,7 +12,7 @@ use crate::outcome::{Outcome, Skip};
 use crate::workspace::Workspace;
 
 /// What `nft` needs of Debian.
-const NFTABLES: [&str; 10] = [
+pub(crate) const NFTABLES: [&str; 10] = [
     "nftables",
     "libnftables1",
     "libnftnl11",

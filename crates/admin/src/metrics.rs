@@ -144,6 +144,13 @@ const METRICS: &[Metric] = &[
         samples: |reading| single(large(reading.sessions.refused_total)),
     },
     Metric {
+        name: "jackline_sessions_over_limit",
+        kind: Kind::Counter,
+        labels: &["limit"],
+        help: "How often a limit on sessions was met: clients that were reset for the limit on all of them (all), and dials that passed an endpoint by for the limit on one endpoint's (endpoint)",
+        samples: over_limit,
+    },
+    Metric {
         name: "jackline_bytes",
         kind: Kind::Counter,
         labels: &["direction"],
@@ -290,6 +297,16 @@ fn endpoint_sessions(reading: &Reading) -> Vec<Sample> {
         (vec![endpoint.address.to_string()], large(open))
     };
     best_endpoints(reading).map(sessions).collect()
+}
+
+fn over_limit(reading: &Reading) -> Vec<Sample> {
+    vec![
+        (vec!["all".to_owned()], large(reading.sessions.over_limit_total)),
+        (
+            vec!["endpoint".to_owned()],
+            large(reading.sessions.endpoint_full_total),
+        ),
+    ]
 }
 
 fn bytes(reading: &Reading) -> Vec<Sample> {

@@ -56,6 +56,10 @@ pub struct SessionsView {
     pub closed_total: u64,
     /// Clients that got no upstream within the hold time and were reset (S6).
     pub refused_total: u64,
+    /// Of these, clients that came above the limit of sessions.
+    pub over_limit_total: u64,
+    /// Dials that passed an endpoint by because it had as many sessions as one may have.
+    pub endpoint_full_total: u64,
     /// Bytes from clients to apiservers since the start.
     pub bytes_upstream_total: u64,
     /// Bytes from apiservers to clients since the start.

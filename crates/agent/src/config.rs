@@ -85,6 +85,8 @@ pub struct Config {
     pub import: Vec<PathBuf>,
     /// How many nodes the cluster has, roughly.
     pub fleet_size: u32,
+    /// How many sessions there may be.
+    pub limits: Limits,
     /// Periods and limits.
     pub timing: Timing,
     /// Whether discovered loopback endpoints are dialled; those configured by hand always are.
@@ -127,6 +129,15 @@ pub struct Cluster {
     pub client_key: Option<PathBuf>,
     /// A file with a bearer token.
     pub token_file: Option<PathBuf>,
+}
+
+/// `limits`: how many sessions there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In all; 0: as many as the descriptor limit allows.
+    pub sessions: u32,
+    /// With one endpoint; 0: as many as come.
+    pub sessions_per_endpoint: u32,
 }
 
 /// `supervisor`: K3s's or RKE2's.

@@ -59,6 +59,8 @@ impl View for Shown {
             opened_total: sessions.opened_total,
             closed_total: sessions.closed_total,
             refused_total: sessions.refused_total,
+            over_limit_total: sessions.over_limit_total,
+            endpoint_full_total: sessions.endpoint_full_total,
             bytes_upstream_total: sessions.bytes_from_clients_total,
             bytes_downstream_total: sessions.bytes_from_upstreams_total,
             by_endpoint: sessions.by_endpoint,

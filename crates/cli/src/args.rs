@@ -364,8 +364,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            9,
-            "jackline, run, status, config, check, show, setup, lab, rbac"
+            10,
+            "jackline, run, status, config, check, show, setup, lab, simulate, rbac"
         );
     }
 }

@@ -137,8 +137,9 @@ pub enum Event {
     SessionStalled {
         /// By whom.
         endpoint: SocketAddr,
-        /// It was told before of the same session, which has sent more since and still heard nothing. The first time it may
-        /// be something that needs no answer (HTTP/2's WINDOW_UPDATE).
+        /// It is more than the first silence, which may follow something that needs no answer (HTTP/2's WINDOW_UPDATE): it
+        /// was told before of the same session, which has sent more since and still heard nothing; or the kernel repeats in
+        /// vain what was sent (D3); or the server has begun a handshake and does not go on.
         again: bool,
     },
     /// A session ended.

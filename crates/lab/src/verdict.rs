@@ -271,6 +271,7 @@ mod tests {
                 "requests": { "sent": 100, "failed": 0, "in_flight_on_killed": 2, "resent": 1 },
                 "recovery_ms": { "median": 320, "worst": 1105 },
                 "checks": [{ "what": "every node attached", "passed": true, "got": "4 of 4" }],
+                "figures": [],
                 "timeline": [{ "at_ms": 12, "text": "A stopped" }],
                 "took_ms": 48120,
             }])

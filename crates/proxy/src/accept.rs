@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::carrier::Carrier;
 use crate::listen;
 use crate::peer::Peer;
 use crate::session;
@@ -18,7 +19,12 @@ const PAUSE_MIN: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Accepts until told to stop; then takes what is in the backlog already, and is done.
-pub(crate) async fn accept(thread: Rc<Thread>, listener: Rc<TcpListener>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn accept(
+    thread: Rc<Thread>,
+    carrier: Rc<Carrier>,
+    listener: Rc<TcpListener>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut pause = PAUSE_MIN;
     loop {
         let accepted = tokio::select! {
@@ -29,7 +35,7 @@ pub(crate) async fn accept(thread: Rc<Thread>, listener: Rc<TcpListener>, mut st
         match accepted {
             Ok((stream, _)) => {
                 pause = PAUSE_MIN;
-                admit(&thread, stream);
+                admit(&thread, &carrier, stream);
             }
             Err(error) => {
                 if let Some(fault) = jackline_way::local_fault(&error) {
@@ -46,16 +52,17 @@ pub(crate) async fn accept(thread: Rc<Thread>, listener: Rc<TcpListener>, mut st
         let Some(Ok((stream, _))) = now(listener.accept()).await else {
             break;
         };
-        admit(&thread, stream);
+        admit(&thread, &carrier, stream);
     }
 }
 
 /// Serves the client, or resets it if all seats are taken.
-fn admit(thread: &Rc<Thread>, stream: TcpStream) {
+fn admit(thread: &Rc<Thread>, carrier: &Rc<Carrier>, stream: TcpStream) {
     match thread.shared.seat() {
         // A panic in it ends this one task: runtime and listener go on.
         Some(seat) => drop(tokio::task::spawn_local(session::serve(
             Rc::clone(thread),
+            Rc::clone(carrier),
             stream,
             seat,
         ))),

@@ -36,6 +36,8 @@ pub(crate) struct Traffic {
     pub(crate) asked: Option<Instant>,
     /// When the last byte came from the upstream.
     pub(crate) heard: Option<Instant>,
+    /// Whether a handshake has begun and not ended, or the upstream has not acknowledged what was sent.
+    pub(crate) unfinished: bool,
     /// Whether we hold bytes that a side has not taken yet.
     pub(crate) unsent: bool,
 }
@@ -46,15 +48,18 @@ impl Traffic {
         self.heard.unwrap_or(self.opened)
     }
 
-    /// Whether the client has sent something that nothing came back for.
+    /// Whether the client has sent something that nothing, or not all, came back for.
     fn is_waiting(&self) -> bool {
-        self.asked
-            .is_some_and(|asked| self.heard.is_none_or(|heard| heard < asked))
+        self.unfinished
+            || self
+                .asked
+                .is_some_and(|asked| self.heard.is_none_or(|heard| heard < asked))
     }
 
-    /// D4: silent for at least `least`, and owing an answer.
+    /// D4: silent for at least `least`, whether or not it owes an answer: a watch that waits for events asks nothing, and would
+    /// wait at a frozen server for as long as that is frozen.
     pub(crate) fn is_silent(&self, least: Duration, now: Instant) -> bool {
-        self.is_waiting() && now.saturating_duration_since(self.silent_since()) >= least
+        now.saturating_duration_since(self.silent_since()) >= least
     }
 
     /// D2: nothing unsent, both directions silent for `least`, the last byte from the server or none at all.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::copy::CopyMode;
 use jackline_way::Ways;
 
 /// The port that clients connect to, unless configured.
@@ -21,6 +22,9 @@ pub struct ProxyConfig {
     pub hold: Duration,
     /// How many clients are served at once; `None`: as many as the descriptor limit allows.
     pub sessions_max: Option<usize>,
+    /// How many sessions one endpoint has at once; `None`: as many as come. Dials under way come on top. Above it clients
+    /// go to the next candidate.
+    pub endpoint_sessions_max: Option<usize>,
     /// Dial loopback upstreams whoever lists them. `false`: only those that a configured source (static list, registration
     /// address) lists; others may be another balancer that forwards to us. Our own listeners are refused always.
     pub allow_loopback: bool,
@@ -28,6 +32,8 @@ pub struct ProxyConfig {
     pub ways: Arc<Ways>,
     /// Where jitter is drawn from: the node's seed (R5).
     pub seed: u64,
+    /// How bytes are moved. Anything but the default is for tests and measurements.
+    pub copy: CopyMode,
 }
 
 impl ProxyConfig {
@@ -45,9 +51,11 @@ impl Default for ProxyConfig {
             threads: 2,
             hold: Duration::from_secs(1),
             sessions_max: None,
+            endpoint_sessions_max: None,
             allow_loopback: false,
             ways: Arc::default(),
             seed: 0,
+            copy: CopyMode::Adaptive,
         }
     }
 }

@@ -1,28 +1,37 @@
-//! Carries the bytes of a session, both ways, until both sides have ended. The one module to replace for a faster copy.
+//! The bytes of a session, both ways, until both sides have ended. No task and no buffer stands behind a [`Copy`]: it is
+//! flat state, moved on by [`Copy::turn`] whenever the kernel says that something can be done.
 //!
-//! Plain reads and writes through one buffer per thread: an idle session holds no buffer, and one whose receiver does
-//! not keep up holds at most one buffer's worth for each direction, and is not read from meanwhile.
+//! How bytes move is each [`Lane`]'s: through the thread's one buffer until a direction proves to be bulk, then by
+//! `splice` through a leased pipe, and back. Who waits for the kernel is the [`crate::carrier`]'s.
 //!
-//! To others it owes: each received byte told to the [`Gauge`], the bytes that it holds as well; state that outlives a
-//! dropped [`Copy::run`], so that it may be interrupted at any await and go on, or be flushed; half-closes carried over;
-//! and whose fault an error is.
+//! To others it owes: each received byte told to the [`Gauge`], what it holds as well; half-closes carried over; and
+//! whose fault an error is.
 
-use std::cell::RefCell;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::os::fd::BorrowedFd;
 
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
+use self::lane::{Lane, Pace};
+pub(crate) use self::pipes::Pipes;
 use crate::fault::Side;
-use crate::socket;
 use crate::thread::{Direction, Gauge};
 
-/// The size of each thread's buffer, in bytes.
-const BUFFER: usize = 64 * 1024;
+mod lane;
+mod pipes;
 
-thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+/// How bytes are moved. All but the first are for tests and measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CopyMode {
+    /// As each direction deserves.
+    #[default]
+    Adaptive,
+    /// Always by reading and writing.
+    Buffered,
+    /// Always by `splice`, as far as pipes can be had.
+    Spliced,
+    /// Always in the way that bulk moves while no pipe can be had: looked at in place, sent, then struck out.
+    Peeked,
 }
 
 /// A connection failed.
@@ -34,25 +43,54 @@ pub(crate) struct Broken {
     pub(crate) error: io::Error,
 }
 
+/// What a thread lends to the copy whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    buffer: Box<[u8]>,
+    pipes: Pipes,
+    mode: CopyMode,
+}
+
+impl Tools {
+    pub(crate) fn new(mode: CopyMode, pipes: Pipes) -> Self {
+        Self {
+            buffer: vec![0; lane::BUFFER].into_boxed_slice(),
+            pipes,
+            mode,
+        }
+    }
+}
+
+/// What a turn came to.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Nothing can be done before the kernel says so.
+    Rest,
+    /// There is more to do at once; the others come first.
+    Again,
+    /// The session is over; what the upstream had sent before an error has been passed on.
+    Over(Result<(), Broken>),
+}
+
+/// What the kernel says of a socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Readiness {
+    /// There may be something to read.
+    pub(crate) readable: bool,
+    /// There may be room to write.
+    pub(crate) writable: bool,
+    /// It ended or failed: reading will tell.
+    pub(crate) closing: bool,
+}
+
 /// The state of a session's copy.
 #[derive(Debug)]
 pub(crate) struct Copy {
     up: Lane,
     down: Lane,
     first_end: Option<Side>,
-}
-
-/// One direction.
-#[derive(Debug)]
-struct Lane {
-    direction: Direction,
-    /// What was received and not yet sent on, from `sent` on.
-    held: Vec<u8>,
-    sent: usize,
-    /// The sender has sent its FIN.
-    ended: bool,
-    /// The FIN was carried over: nothing is left to do.
-    over: bool,
+    /// The upstream takes nothing more; what it has said is still passed on.
+    broken: Option<io::Error>,
 }
 
 impl Copy {
@@ -64,29 +102,68 @@ impl Copy {
             up: Lane::new(Direction::Up, up),
             down: Lane::new(Direction::Down, down),
             first_end: None,
+            broken: None,
         }
     }
 
-    /// Carries bytes until both sides have sent a FIN and had the other's. May be dropped and called again.
-    ///
-    /// # Errors
-    /// The first connection that fails. What the upstream had sent before it failed has been passed on then.
-    pub(crate) async fn run(
-        &mut self,
-        downstream: &TcpStream,
-        upstream: &TcpStream,
-        gauge: &Gauge,
-    ) -> Result<(), Broken> {
-        let mut carry = std::pin::pin!(self.carry(downstream, upstream, gauge));
-        tokio::select! {
-            biased;
-            end = &mut carry => return end,
-            error = failure(downstream) => if let Some(error) = error {
-                // The client is not read from while the upstream takes nothing, but its reset is to be seen at once.
-                return Err(Broken { side: Side::Downstream, error });
-            },
+    /// Notes what the kernel says of the socket on this side.
+    pub(crate) fn note(&mut self, side: Side, ready: Readiness) {
+        let (reader, writer) = match side {
+            Side::Downstream => (&mut self.up, &mut self.down),
+            Side::Upstream => (&mut self.down, &mut self.up),
+        };
+        reader.note_sender(ready.readable, ready.closing);
+        if ready.writable {
+            writer.note_room();
         }
-        carry.await
+    }
+
+    /// Moves what can be moved now, but never so much that others would wait for long.
+    pub(crate) fn turn(
+        &mut self,
+        downstream: BorrowedFd<'_>,
+        upstream: BorrowedFd<'_>,
+        tools: &mut Tools,
+        gauge: &Gauge,
+        now: Instant,
+    ) -> Turn {
+        let mut again = false;
+        if self.broken.is_none() {
+            match self.up.turn(downstream, upstream, tools, gauge, now) {
+                Ok(pace) => again |= pace == Pace::Again,
+                Err(end) if end.side == Side::Upstream => {
+                    // What the upstream said before it stopped listening is still to be read and passed on.
+                    // The kernel tells an error once, and from then on an end.
+                    self.broken = Some(end.error);
+                    self.down.cut();
+                }
+                Err(end) => return Turn::Over(Err(end)),
+            }
+        }
+        match self.down.turn(upstream, downstream, tools, gauge, now) {
+            Ok(pace) => again |= pace == Pace::Again,
+            Err(end) => {
+                let end = match self.broken.take() {
+                    Some(error) => Broken {
+                        side: Side::Upstream,
+                        error,
+                    },
+                    None => end,
+                };
+                return Turn::Over(Err(end));
+            }
+        }
+        self.note_first_end();
+        if self.down.is_over() && (self.up.is_over() || self.broken.is_some()) {
+            let error = self.broken.take();
+            return Turn::Over(error.map_or(Ok(()), |error| {
+                Err(Broken {
+                    side: Side::Upstream,
+                    error,
+                })
+            }));
+        }
+        if again { Turn::Again } else { Turn::Rest }
     }
 
     /// Who sent a FIN first; `None`: nobody yet.
@@ -94,182 +171,21 @@ impl Copy {
         self.first_end
     }
 
-    /// Sends on what is held for the client.
+    /// Takes out what is held for the client. Nothing more is to be moved afterwards.
     ///
     /// # Errors
-    /// As [`Self::run`].
-    pub(crate) async fn flush_to_client(
-        &mut self,
-        downstream: &TcpStream,
-        gauge: &Gauge,
-    ) -> Result<(), Broken> {
-        std::future::poll_fn(|context| self.down.poll_flush(context, downstream, gauge)).await
+    /// A pipe that gives nothing back.
+    pub(crate) fn take_unsent_for_client(&mut self) -> io::Result<Vec<u8>> {
+        self.down.take_unsent()
     }
 
-    async fn carry(
-        &mut self,
-        downstream: &TcpStream,
-        upstream: &TcpStream,
-        gauge: &Gauge,
-    ) -> Result<(), Broken> {
-        let mut broken = None;
-        std::future::poll_fn(|context| {
-            if broken.is_none() {
-                match self.up.poll(context, downstream, upstream, gauge) {
-                    // What the upstream said before it stopped listening is still to be read and passed on.
-                    Poll::Ready(Err(end)) if end.side == Side::Upstream => broken = Some(end),
-                    Poll::Ready(Err(end)) => return Poll::Ready(Err(end)),
-                    _ => {}
-                }
-            }
-            if let Poll::Ready(Err(end)) = self.down.poll(context, upstream, downstream, gauge) {
-                return Poll::Ready(Err(broken.take().unwrap_or(end)));
-            }
-            if self.first_end.is_none() {
-                self.first_end = match (self.up.ended, self.down.ended) {
-                    (true, _) => Some(Side::Downstream),
-                    (false, true) => Some(Side::Upstream),
-                    (false, false) => None,
-                };
-            }
-            match (self.down.over, self.up.over || broken.is_some()) {
-                (true, true) => Poll::Ready(broken.take().map_or(Ok(()), Err)),
-                _ => Poll::Pending,
-            }
-        })
-        .await
-    }
-}
-
-impl Lane {
-    fn new(direction: Direction, held: Vec<u8>) -> Self {
-        Self {
-            direction,
-            held,
-            sent: 0,
-            ended: false,
-            over: false,
-        }
-    }
-
-    fn sender(&self) -> Side {
-        if self.direction == Direction::Up {
-            Side::Downstream
-        } else {
-            Side::Upstream
-        }
-    }
-
-    fn receiver(&self) -> Side {
-        if self.direction == Direction::Up {
-            Side::Upstream
-        } else {
-            Side::Downstream
-        }
-    }
-
-    /// Ready when this direction is over. The kernel's readiness is polled at each turn, and tokio's budget with it, so
-    /// that a stream without end leaves the thread to others in between.
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        from: &TcpStream,
-        to: &TcpStream,
-        gauge: &Gauge,
-    ) -> Poll<Result<(), Broken>> {
-        let sender = self.sender();
-        let broken = |error| Broken { side: sender, error };
-        while !self.over {
-            ready!(self.poll_flush(context, to, gauge))?;
-            if self.ended {
-                self.over = true;
-                return Poll::Ready(self.carry_end(to));
-            }
-            ready!(from.poll_read_ready(context)).map_err(broken)?;
-            match SCRATCH.with_borrow_mut(|buffer| self.pass_on(buffer, from, to, gauge)) {
-                Err(end) if end.error.kind() == io::ErrorKind::WouldBlock => {}
-                other => other?,
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// One read and one write. What the receiver does not take at once is held.
-    fn pass_on(
-        &mut self,
-        buffer: &mut [u8],
-        from: &TcpStream,
-        to: &TcpStream,
-        gauge: &Gauge,
-    ) -> Result<(), Broken> {
-        let received = from.try_read(buffer).map_err(|error| Broken {
-            side: self.sender(),
-            error,
-        })?;
-        if received == 0 {
-            self.ended = true;
-            return Ok(());
-        }
-        gauge.received(self.direction, received);
-        let sent = match to.try_write(&buffer[..received]) {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                return Err(Broken {
-                    side: self.receiver(),
-                    error,
-                });
-            }
-        };
-        if sent < received {
-            self.held.extend_from_slice(&buffer[sent..received]);
-            gauge.hold(self.direction, received - sent);
-        }
-        Ok(())
-    }
-
-    /// Ready when nothing is held.
-    fn poll_flush(
-        &mut self,
-        context: &mut Context<'_>,
-        to: &TcpStream,
-        gauge: &Gauge,
-    ) -> Poll<Result<(), Broken>> {
-        if self.held.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        while self.sent < self.held.len() {
-            let side = self.receiver();
-            ready!(to.poll_write_ready(context)).map_err(|error| Broken { side, error })?;
-            match to.try_write(&self.held[self.sent..]) {
-                Ok(sent) => self.sent += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(Broken { side, error })),
-            }
-        }
-        // The memory goes back: a session that was slow once does not stay big.
-        self.held = Vec::new();
-        self.sent = 0;
-        gauge.hold(self.direction, 0);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Half-close: the sender's FIN becomes ours to the receiver.
-    fn carry_end(&self, to: &TcpStream) -> Result<(), Broken> {
-        socket::finish(to).map_err(|error| Broken {
-            side: self.receiver(),
-            error,
-        })
-    }
-}
-
-/// Waits for a connection to fail; `None`: its error was taken by a read or a write already.
-async fn failure(stream: &TcpStream) -> Option<io::Error> {
-    loop {
-        match stream.ready(Interest::ERROR).await {
-            Ok(ready) if !ready.is_error() => {}
-            Ok(_) => return stream.take_error().unwrap_or_else(Some),
-            Err(error) => return Some(error),
+    fn note_first_end(&mut self) {
+        if self.first_end.is_none() {
+            self.first_end = match (self.up.has_ended(), self.down.has_ended()) {
+                (true, _) => Some(Side::Downstream),
+                (false, true) => Some(Side::Upstream),
+                (false, false) => None,
+            };
         }
     }
 }

@@ -152,7 +152,8 @@ impl Dialler {
     fn begin_round(&mut self) {
         let shared = &self.thread.shared;
         let snapshot = shared.snapshots.load();
-        let permitted = selection::candidates(&snapshot).filter(|view| shared.loops.permit(view, &snapshot));
+        let permitted = selection::candidates(&snapshot)
+            .filter(|view| shared.loops.permit(view, &snapshot) && shared.has_room(view.address));
         let (last, first): (Vec<Candidate>, Vec<Candidate>) = permitted
             .map(Candidate::new)
             .partition(|candidate| self.tried.contains(&candidate.endpoint));

@@ -207,6 +207,9 @@ impl<'a> Flight<'a> {
                 self.thread.shared.tell(Event::HedgeWon { silent, winner });
             }
         }
+        if self.whole {
+            winner.upstream.entry().begins_handshake();
+        }
         if !answer.is_empty() {
             winner.upstream.gauge.received(Direction::Down, answer.len());
         }

@@ -45,6 +45,7 @@ pub(crate) struct Ledger {
     pub(crate) stalled_again: Pace,
     pub(crate) refused: Pace,
     pub(crate) failed: Pace,
+    pub(crate) full: Pace,
 }
 
 /// The accounts of all endpoints that were dialled.
@@ -67,6 +68,7 @@ impl Ledgers {
                 stalled_again: Pace::default(),
                 refused: Pace::default(),
                 failed: Pace::default(),
+                full: Pace::default(),
             })
         });
         Arc::clone(ledger)

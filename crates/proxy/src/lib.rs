@@ -9,8 +9,9 @@
 //!
 //! ```text
 //! listen ─► accept ─► session ─► dial    S3, S6: who takes it
-//!                        │  ├───► flight  S4: the first flight until the first answer
-//!                        │  └───► copy    the bytes, from then on
+//!                        │  └───► flight  S4: the first flight until the first answer
+//!                        ▼
+//!                     carrier ─► copy    the bytes, from then on
 //!                        ▼
 //!                      table ◄── closing  D2, D4, R4: who is closed, and when
 //! ```
@@ -32,6 +33,7 @@
 
 mod accept;
 mod bucket;
+mod carrier;
 mod client_hello;
 mod closing;
 mod config;
@@ -43,17 +45,20 @@ mod jitter;
 mod ledger;
 mod listen;
 mod loops;
+mod parting;
 mod peer;
 mod plane;
 mod session;
 mod shared;
 mod socket;
 mod table;
+mod tcp_info;
 #[cfg(test)]
 mod testing;
 mod thread;
 mod worker;
 
 pub use config::ProxyConfig;
+pub use copy::CopyMode;
 pub use listen::{BindError, Bound, bind};
 pub use plane::{DataPlane, Sessions};

@@ -14,11 +14,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::carrier;
 use crate::config::ProxyConfig;
 use crate::loops::Loops;
 use crate::plane::DataPlane;
-use crate::shared::Shared;
-use crate::worker::{self, Start};
+use crate::shared::{Limits, Shared};
+use crate::socket;
+use crate::worker::{self, Sockets, Start};
 
 /// How many connections may wait to be accepted; the kernel may allow fewer.
 pub(crate) const BACKLOG: i32 = 1024;
@@ -151,20 +153,25 @@ impl Bound {
             descriptors,
             ..
         } = self;
-        let sessions_max = config.sessions_max.unwrap_or_else(|| sessions_max(descriptors));
+        let most = sessions_max(descriptors);
+        let limits = Limits {
+            // More than there are descriptors for would only fail later, and less clearly.
+            sessions: config.sessions_max.map_or(most, |wanted| wanted.min(most)),
+            endpoint_sessions: config.endpoint_sessions_max,
+        };
         let loops = Loops::new(addresses, config.allow_loopback);
         let shared = Shared::new(
             snapshots,
             sink,
             (loops, config.ways),
             config.hold,
-            sessions_max,
+            limits,
             threads.len(),
         );
         let threads = threads
             .into_iter()
             .map(|Waiting { start, thread }| (start, thread));
-        DataPlane::start(Arc::new(shared), config.seed, threads)
+        DataPlane::start(Arc::new(shared), config.seed, config.copy, threads)
     }
 }
 
@@ -176,6 +183,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    socket::prepare(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -203,19 +211,22 @@ fn refusal(address: SocketAddr, source: io::Error) -> BindError {
 /// free takes the next client, and none waits behind a busy thread.
 fn thread(index: usize, sockets: &[std::net::TcpListener]) -> io::Result<Waiting> {
     let runtime: Runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-    let listeners = {
+    let sockets = {
         let _inside = runtime.enter();
         let own = sockets
             .iter()
             .map(|socket| TcpListener::from_std(socket.try_clone()?));
-        own.collect::<io::Result<Vec<TcpListener>>>()?
+        Sockets {
+            listeners: own.collect::<io::Result<Vec<TcpListener>>>()?,
+            watch: carrier::watch()?,
+        }
     };
     let (start, started) = sync_channel::<Start>(1);
     let thread = std::thread::Builder::new()
         .name(format!("jackline-move-{index}"))
         .spawn(move || {
             if let Ok(start) = started.recv() {
-                worker::run(&runtime, listeners, start);
+                worker::run(&runtime, sockets, start);
             }
         })?;
     Ok(Waiting { start, thread })
@@ -255,6 +266,19 @@ fn sessions_max(descriptors: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_accepted_has_the_listeners_options() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let socket = socket2::SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 5);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap().as_secs(), 2);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
 
     #[test]
     fn sessions_leave_descriptors_to_the_rest() {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jackline_core::CloseSessions;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::copy::CopyMode;
 use crate::shared::{Bytes, Shared};
 use crate::worker::{Command, ORDERS_MAX, Start};
 
@@ -40,6 +41,8 @@ pub struct Sessions {
     pub refused_total: u64,
     /// Of these, those that came above the limit of sessions.
     pub over_limit_total: u64,
+    /// Dials that passed an endpoint by because it had as many sessions as one may have.
+    pub endpoint_full_total: u64,
     /// Second dials that were started on silence (S3).
     pub hedges_total: u64,
     /// First flights that were sent to one more endpoint (S4).
@@ -56,6 +59,7 @@ impl DataPlane {
     pub(crate) fn start(
         shared: Arc<Shared>,
         seed: u64,
+        copy: CopyMode,
         threads: impl Iterator<Item = (SyncSender<Start>, JoinHandle<()>)>,
     ) -> Self {
         let mut started = Vec::new();
@@ -65,6 +69,7 @@ impl DataPlane {
                 shared: Arc::clone(&shared),
                 index,
                 seed,
+                copy,
                 commands: received,
             });
             if told.is_err() {
@@ -109,6 +114,7 @@ impl DataPlane {
             closed_total: read(&counts.closed),
             refused_total: read(&counts.refused),
             over_limit_total: read(&counts.over_limit),
+            endpoint_full_total: read(&counts.endpoint_full),
             hedges_total: read(&counts.hedges),
             repeats_total: read(&counts.repeats),
             bytes_from_clients_total: sum(|bytes| &bytes.from_clients),

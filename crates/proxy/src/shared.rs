@@ -24,7 +24,7 @@ const DIAL_FAILED_GAP: Duration = Duration::from_millis(100);
 const PROGRESSED_GAP: Duration = Duration::from_secs(1);
 /// Stalls of one endpoint are told at most this often.
 const STALLED_GAP: Duration = Duration::from_millis(250);
-/// The limit on sessions is told at most this often.
+/// A limit on sessions is told at most this often.
 const OVER_LIMIT_GAP: Duration = Duration::from_secs(10);
 
 /// Shared by all threads.
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) loops: Loops,
     pub(crate) ways: Arc<Ways>,
     pub(crate) hold: Duration,
-    pub(crate) sessions_max: usize,
+    pub(crate) limits: Limits,
     pub(crate) bucket: Bucket,
     pub(crate) ledgers: Ledgers,
     pub(crate) counts: Counts,
@@ -45,6 +45,14 @@ pub(crate) struct Shared {
     over_limit: Pace,
 }
 
+/// How many sessions there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) sessions: usize,
+    /// With one endpoint; `None`: as many as come.
+    pub(crate) endpoint_sessions: Option<usize>,
+}
+
 /// Counts since the start, except for `clients`.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -54,6 +62,8 @@ pub(crate) struct Counts {
     pub(crate) closed: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) over_limit: AtomicU64,
+    /// Dials that passed an endpoint by because it has as many sessions as it may.
+    pub(crate) endpoint_full: AtomicU64,
     pub(crate) hedges: AtomicU64,
     pub(crate) repeats: AtomicU64,
 }
@@ -72,7 +82,7 @@ impl Shared {
         sink: Sink,
         (loops, ways): (Loops, Arc<Ways>),
         hold: Duration,
-        sessions_max: usize,
+        limits: Limits,
         threads: usize,
     ) -> Self {
         Self {
@@ -80,7 +90,7 @@ impl Shared {
             loops,
             ways,
             hold,
-            sessions_max,
+            limits,
             bucket: Bucket::full(),
             ledgers: Ledgers::default(),
             counts: Counts::default(),
@@ -164,21 +174,41 @@ impl Shared {
         }
     }
 
+    /// Whether this endpoint may have one more session. If not, that is counted and told.
+    pub(crate) fn has_room(&self, endpoint: SocketAddr) -> bool {
+        let Some(limit) = self.limits.endpoint_sessions else {
+            return true;
+        };
+        let ledger = self.ledgers.of(endpoint);
+        if ledger.open.load(Ordering::Relaxed) < u64::try_from(limit).unwrap_or(u64::MAX) {
+            return true;
+        }
+        self.counts.endpoint_full.fetch_add(1, Ordering::Relaxed);
+        if ledger.full.admit(self.now(), OVER_LIMIT_GAP) {
+            tracing::warn!(
+                %endpoint,
+                limit,
+                "clients go elsewhere: the limit on sessions with one endpoint is reached; raise limits.sessions-per-endpoint"
+            );
+        }
+        false
+    }
+
     /// A seat for one more client; `None`: all are taken.
     pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
         let clients = &self.counts.clients;
         let taken = clients.fetch_add(1, Ordering::Relaxed);
         let seat = Seat(Arc::clone(self));
-        if taken < self.sessions_max {
+        if taken < self.limits.sessions {
             return Some(seat);
         }
         self.counts.refused.fetch_add(1, Ordering::Relaxed);
         self.counts.over_limit.fetch_add(1, Ordering::Relaxed);
         if self.over_limit.admit(self.now(), OVER_LIMIT_GAP) {
-            let limit = self.sessions_max;
+            let limit = self.limits.sessions;
             tracing::warn!(
                 limit,
-                "clients are refused: the limit on sessions is reached; raise LimitNOFILE"
+                "clients are refused: the limit on sessions is reached; raise LimitNOFILE, or limits.sessions where it is set"
             );
         }
         None

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 /// An idle peer that died is found within 5 + 3 × 2 s (D3).
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(5);
@@ -17,12 +17,13 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What tells the kernel to take its own limit.
 const NO_USER_TIMEOUT: Duration = Duration::ZERO;
 
-/// Sets what both sides need: small writes leave at once, and a dead idle peer is found.
+/// Sets what both sides need: small writes leave at once, and a dead idle peer is found. What a listening socket accepts has
+/// its options, so that clients' sockets need no call each.
 ///
 /// # Errors
 /// What the kernel says; the socket works without as well.
-pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    let socket = SockRef::from(stream);
+pub(crate) fn prepare(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true)?;
     let keep_alive = TcpKeepalive::new()
         .with_time(KEEP_ALIVE_IDLE)
@@ -37,13 +38,13 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
 ///
 /// # Errors
 /// What the kernel says.
-pub(crate) fn backstop(stream: &TcpStream, set: bool) -> io::Result<()> {
+pub(crate) fn backstop(stream: &impl AsFd, set: bool) -> io::Result<()> {
     let timeout = if set { USER_TIMEOUT } else { NO_USER_TIMEOUT };
     SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// Makes the coming close a reset.
-pub(crate) fn doom(stream: &TcpStream) {
+pub(crate) fn doom(stream: &impl AsFd) {
     // Fails only on what is no socket any more.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
@@ -52,12 +53,14 @@ pub(crate) fn doom(stream: &TcpStream) {
 ///
 /// # Errors
 /// `NotConnected` if the peer has reset the connection.
-pub(crate) fn finish(stream: &TcpStream) -> io::Result<()> {
-    SockRef::from(stream).shutdown(Shutdown::Write)
+pub(crate) fn finish(stream: impl AsFd) -> io::Result<()> {
+    SockRef::from(&stream).shutdown(Shutdown::Write)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! One thread's sessions: what is going on in each, whose turn it is to be closed, and who waits for an answer in vain.
 //!
-//! No session has a timer of its own. What has a moment (a stall, a close) stands in one ordered set, and one task of the
-//! thread sleeps until the first of them.
+//! No session has a timer of its own. What has a moment (a close) stands in one ordered set, who waits for an answer on one
+//! list, and one task of the thread sleeps until the first of these moments.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,113 +10,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackline_core::{CloseSessions, Ending};
+use jackline_core::CloseSessions;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::closing::{self, Judgement, LOOK, Order, Plan, Traffic};
+pub(crate) use self::entry::Entry;
+use self::waiting::Waiting;
+pub(crate) use self::waiting::{Ask, Stalled};
+use crate::closing::{self, Judgement, LOOK, Plan};
 use crate::jitter::Jitter;
 use crate::ledger::Ledger;
 
-/// A session that sent something and heard nothing back for this long is a suspicion (D4).
-const STALL: Duration = Duration::from_secs(1);
-
-/// A session that waits for an answer in vain.
-#[derive(Debug)]
-pub(crate) struct Stalled {
-    pub(crate) ledger: Arc<Ledger>,
-    /// It was told before, and nothing was heard since.
-    pub(crate) again: bool,
-}
-
-/// One session: a downstream–upstream pair.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    id: u64,
-    pub(crate) ledger: Arc<Ledger>,
-    opened: Instant,
-    asked: Cell<Option<Instant>>,
-    heard: Cell<Option<Instant>>,
-    /// The oldest byte of the client's that got no answer and was not told as a stall yet.
-    unanswered: Cell<Option<Instant>>,
-    /// An answer has been overdue since the last stall was told.
-    overdue: Cell<bool>,
-    /// Bytes that we hold for either side.
-    unsent: [Cell<usize>; 2],
-    watched: Cell<bool>,
-    plan: Cell<Option<Plan>>,
-    /// Its one moment among the table's `plans`.
-    look: Cell<Option<Instant>>,
-    order: Cell<Option<Order>>,
-    pub(crate) ending: Cell<Ending>,
-    wake: Rc<Notify>,
-}
-
-impl Entry {
-    /// The client sent something.
-    pub(crate) fn ask(&self, now: Instant) {
-        self.asked.set(Some(now));
-        if self.unanswered.get().is_none() {
-            self.unanswered.set(Some(now));
-        }
-    }
-
-    /// The upstream sent something. Gives the time since the client's last byte before it, if this was the first answer.
-    pub(crate) fn hear(&self, now: Instant) -> Option<Duration> {
-        self.unanswered.set(None);
-        if self.overdue.replace(false) {
-            self.wake.notify_one();
-        }
-        match self.heard.replace(Some(now)) {
-            None => self.asked.get().map(|asked| now.saturating_duration_since(asked)),
-            Some(_) => None,
-        }
-    }
-
-    /// Whether an answer is overdue. The session is woken when this changes.
-    pub(crate) fn is_overdue(&self) -> bool {
-        self.overdue.get()
-    }
-
-    /// Whether the upstream has ever sent a byte.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.heard.get().is_some()
-    }
-
-    /// Notes how many bytes we hold in one of the two directions.
-    pub(crate) fn hold(&self, direction: usize, bytes: usize) {
-        if let Some(unsent) = self.unsent.get(direction) {
-            unsent.set(bytes);
-        }
-    }
-
-    /// Tells the session what to do.
-    pub(crate) fn order(&self, order: Order) {
-        self.order.set(Some(order));
-        self.wake.notify_one();
-    }
-
-    /// What the session is told to do, once.
-    pub(crate) fn take_order(&self) -> Option<Order> {
-        self.order.take()
-    }
-
-    fn traffic(&self) -> Traffic {
-        Traffic {
-            opened: self.opened,
-            asked: self.asked.get(),
-            heard: self.heard.get(),
-            unsent: self.unsent.iter().any(|unsent| unsent.get() > 0),
-        }
-    }
-}
+mod entry;
+mod waiting;
 
 /// One thread's sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: RefCell<BTreeMap<u64, Rc<Entry>>>,
-    /// When to look at which session for a stall.
-    stalls: RefCell<BTreeSet<(Instant, u64)>>,
+    /// Those that wait for an answer.
+    waiting: Waiting,
     /// When to look at which session for its plan.
     plans: RefCell<BTreeSet<(Instant, u64)>>,
     last_id: Cell<u64>,
@@ -130,22 +43,7 @@ impl Table {
     pub(crate) fn open(&self, ledger: Arc<Ledger>, wake: Rc<Notify>, now: Instant) -> Rc<Entry> {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
-        let entry = Rc::new(Entry {
-            id,
-            ledger,
-            opened: now,
-            asked: Cell::default(),
-            heard: Cell::default(),
-            unanswered: Cell::default(),
-            overdue: Cell::default(),
-            unsent: Default::default(),
-            watched: Cell::new(false),
-            plan: Cell::default(),
-            look: Cell::default(),
-            order: Cell::default(),
-            ending: Cell::new(Ending::Ours),
-            wake,
-        });
+        let entry = Rc::new(Entry::new(id, ledger, wake, now));
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
         if let Some(plan) = self.farewell.get() {
             self.plan(&entry, plan);
@@ -156,19 +54,15 @@ impl Table {
     /// Strikes a session out.
     pub(crate) fn close(&self, entry: &Entry) {
         self.entries.borrow_mut().remove(&entry.id);
+        self.waiting.forget(entry);
         self.look(entry, None);
     }
 
     /// Looks after a session that has just sent something: it stalls if nothing comes back.
-    pub(crate) fn watch(&self, entry: &Entry, now: Instant) {
-        if entry.watched.replace(true) {
-            return;
-        }
-        let mut stalls = self.stalls.borrow_mut();
-        if stalls.is_empty() {
+    pub(crate) fn watch(&self, entry: &Rc<Entry>, now: Instant) {
+        if self.waiting.watch(entry, now) {
             self.changed.notify_one();
         }
-        stalls.insert((now + STALL, entry.id));
     }
 
     /// Carries out a [`jackline_core::Action::CloseSessions`] on what is open now.
@@ -229,13 +123,13 @@ impl Table {
 
     /// When [`Self::tick`] is due next; `None`: not before something changes.
     pub(crate) fn next_tick(&self) -> Option<Instant> {
-        let stall = self.stalls.borrow().first().map(|(at, _)| *at);
         let plan = self.plans.borrow().first().map(|(at, _)| *at);
-        stall.into_iter().chain(plan).min()
+        self.waiting.next().into_iter().chain(plan).min()
     }
 
-    /// Serves every moment that has come: orders closes, and gives the accounts of those that let a session wait in vain.
-    pub(crate) fn tick(&self, now: Instant) -> Vec<Stalled> {
+    /// Serves every moment that has come: orders closes, and gives the accounts of those that let a session wait in vain;
+    /// `ask` tells of a carried session's unacknowledged data.
+    pub(crate) fn tick(&self, ask: Ask<'_>, now: Instant) -> Vec<Stalled> {
         for (_, id) in due(&self.plans, now) {
             let Some(entry) = self.entry(id) else { continue };
             entry.look.set(None);
@@ -249,27 +143,7 @@ impl Table {
                 }
             }
         }
-        let mut stalled = Vec::new();
-        for (_, id) in due(&self.stalls, now) {
-            let Some(entry) = self.entry(id) else { continue };
-            match entry.unanswered.get() {
-                Some(since) if since + STALL <= now => {
-                    // Told again only if the client goes on asking: a byte that needs no answer is no lasting suspicion.
-                    entry.unanswered.set(None);
-                    entry.watched.set(false);
-                    stalled.push(Stalled {
-                        ledger: Arc::clone(&entry.ledger),
-                        again: entry.overdue.replace(true),
-                    });
-                    entry.wake.notify_one();
-                }
-                Some(since) => {
-                    self.stalls.borrow_mut().insert((since + STALL, id));
-                }
-                None => entry.watched.set(false),
-            }
-        }
-        stalled
+        self.waiting.walk(ask, now)
     }
 
     fn entry(&self, id: u64) -> Option<Rc<Entry>> {

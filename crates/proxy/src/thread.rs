@@ -76,7 +76,7 @@ pub(crate) enum Direction {
 }
 
 /// Where the copy tells what passes through a session: all that stalls, quiet moments, events and counts are made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Gauge {
     pub(crate) thread: Rc<Thread>,
     pub(crate) entry: Rc<Entry>,
@@ -85,6 +85,11 @@ pub(crate) struct Gauge {
 impl Gauge {
     /// So many bytes were received, going in this direction.
     pub(crate) fn received(&self, direction: Direction, bytes: usize) {
+        self.received_at(direction, bytes, Instant::now());
+    }
+
+    /// The same for one who knows the time.
+    pub(crate) fn received_at(&self, direction: Direction, bytes: usize, now: Instant) {
         let count = u64::try_from(bytes).unwrap_or(u64::MAX);
         match direction {
             Direction::Up => {
@@ -92,14 +97,14 @@ impl Gauge {
                     .bytes()
                     .from_clients
                     .fetch_add(count, Ordering::Relaxed);
-                self.asked();
+                self.ask(now);
             }
             Direction::Down => {
                 self.thread
                     .bytes()
                     .from_upstreams
                     .fetch_add(count, Ordering::Relaxed);
-                self.heard();
+                self.hear(now);
             }
         }
     }
@@ -111,13 +116,15 @@ impl Gauge {
 
     /// The upstream was sent something of the client's.
     pub(crate) fn asked(&self) {
-        let now = Instant::now();
+        self.ask(Instant::now());
+    }
+
+    fn ask(&self, now: Instant) {
         self.entry.ask(now);
         self.thread.table.watch(&self.entry, now);
     }
 
-    fn heard(&self) {
-        let now = Instant::now();
+    fn hear(&self, now: Instant) {
         let shared = &self.thread.shared;
         if let Some(after) = self.entry.hear(now) {
             shared.tell(jackline_core::Event::SessionAnswered {

@@ -13,6 +13,8 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::accept;
+use crate::carrier::{Carrier, Watch};
+use crate::copy::{CopyMode, Pipes, Tools};
 use crate::jitter::Jitter;
 use crate::shared::Shared;
 use crate::thread::Thread;
@@ -41,31 +43,53 @@ pub(crate) struct Start {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
     pub(crate) seed: u64,
+    pub(crate) copy: CopyMode,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
 
+/// What a thread waits for besides orders; made where it can still be said that it cannot be had.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) watch: Watch,
+}
+
 /// The thread's whole life. When this returns, every session of it has ended, and the core knows it.
-pub(crate) fn run(runtime: &Runtime, listeners: Vec<TcpListener>, start: Start) {
+pub(crate) fn run(runtime: &Runtime, sockets: Sockets, start: Start) {
+    let Sockets { listeners, watch } = sockets;
+    let pipes = Pipes::for_one_of(start.shared.bytes.len());
+    let carrier = Rc::new(Carrier::new(watch, Tools::new(start.copy, pipes)));
     let jitter = Jitter::new(start.seed.wrapping_add(start.index as u64));
     let thread = Rc::new(Thread::new(start.shared, start.index, jitter));
     let tasks = LocalSet::new();
-    let _done = tasks.block_on(runtime, obey(thread, listeners, start.commands));
-    // Whatever is left is dropped with the tasks, inside the runtime that its sockets belong to: reset.
+    let accepts = (listeners, Rc::clone(&carrier));
+    let _done = tasks.block_on(runtime, obey(thread, accepts, start.commands));
+    // Whatever is left is dropped with the tasks and the carrier, inside the runtime that its sockets belong to: reset.
     let _inside = runtime.enter();
-    drop(tasks);
+    drop((tasks, carrier));
 }
 
 /// Carries out commands until there is nothing left to do. Gives what is to be dropped once all tasks are gone.
 async fn obey(
     thread: Rc<Thread>,
-    listeners: Vec<TcpListener>,
+    (listeners, carrier): (Vec<TcpListener>, Rc<Carrier>),
     mut commands: mpsc::Receiver<Command>,
 ) -> Option<oneshot::Sender<()>> {
     let (stop, stopped) = watch::channel(false);
     for listener in listeners {
-        tokio::task::spawn_local(supervise(Rc::clone(&thread), listener, stopped.clone()));
+        let (thread, carrier) = (Rc::clone(&thread), Rc::clone(&carrier));
+        let (listener, stopped) = (Rc::new(listener), stopped.clone());
+        tokio::task::spawn_local(supervise("accepting", move || {
+            let (thread, carrier, listener) = (Rc::clone(&thread), Rc::clone(&carrier), Rc::clone(&listener));
+            accept::accept(thread, carrier, listener, stopped.clone())
+        }));
     }
     drop(stopped);
+    let carries = Rc::clone(&carrier);
+    tokio::task::spawn_local(supervise("carrying", move || {
+        let carrier = Rc::clone(&carries);
+        async move { carrier.run().await }
+    }));
     let mut end: Option<(Instant, oneshot::Sender<()>)> = None;
     let mut ticked = Instant::now();
     loop {
@@ -101,7 +125,7 @@ async fn obey(
             ticked = now;
             thread
                 .table
-                .tick(now)
+                .tick(&|key| carrier.sample(key), now)
                 .iter()
                 .for_each(|stalled| thread.shared.stalled(stalled));
         }
@@ -112,13 +136,11 @@ async fn obey(
     }
 }
 
-/// Accepts on one listener; if that panics, which it must not, it begins anew.
-async fn supervise(thread: Rc<Thread>, listener: TcpListener, stop: watch::Receiver<bool>) {
-    let listener = Rc::new(listener);
+/// Runs it to its end; if it panics, which it must not, it begins anew.
+async fn supervise<F: Future<Output = ()> + 'static>(what: &'static str, begin: impl Fn() -> F) {
     loop {
-        let task = accept::accept(Rc::clone(&thread), Rc::clone(&listener), stop.clone());
-        match tokio::task::spawn_local(task).await {
-            Err(error) if error.is_panic() => tracing::error!("accepting panicked; it begins anew"),
+        match tokio::task::spawn_local(begin()).await {
+            Err(error) if error.is_panic() => tracing::error!("{what} panicked; it begins anew"),
             _ => return,
         }
     }

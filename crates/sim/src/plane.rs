@@ -1,7 +1,7 @@
 //! The control plane: servers, what etcd holds, and what each server says when it is asked.
 //!
-//! Data and pure questions only. How servers live and die is [`life`]'s, what they answer [`answers`]'s, etcd's quorum
-//! [`etcd`]'s.
+//! Data and pure questions only. How servers live and die is `life`'s, what they answer `answers`'s, etcd's quorum
+//! `etcd`'s.
 
 pub(crate) mod answers;
 pub(crate) mod etcd;

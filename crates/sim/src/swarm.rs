@@ -7,7 +7,7 @@
 //! | `draw`, `draw_faults` | a story from a seed |
 //! | `heal` | what must hold once all is well again |
 //! | `shrink` | the least of a failing story that still fails |
-//! | [`run`] | many seeds |
+//! | [`run()`] | many seeds |
 
 mod draw;
 mod draw_faults;

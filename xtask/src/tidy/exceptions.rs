@@ -37,6 +37,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         path: "crates/lab/src/hosts/tun.rs",
         reason: "the one call that names a TUN device, for which there is no safe wrapper; only in tests between hosts",
     },
+    Exception {
+        check: "unsafe",
+        path: "crates/proxy/src/tcp_info.rs",
+        reason: "the one call that asks the kernel for unacknowledged data (TCP_INFO), for which there is no safe wrapper",
+    },
     Exception::length(
         "crates/core/src/invariants.rs",
         "one numbered list, each invariant with the broken state that violates it",
@@ -56,6 +61,18 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception::length(
         "crates/agent/tests/config.rs",
         "a case for each rule of the configuration: a list, looked up by name",
+    ),
+    Exception::sleep(
+        "crates/proxy/tests/data_plane/copying.rs",
+        "a client that reads one byte a second: the pauses are the case",
+    ),
+    Exception::sleep(
+        "crates/proxy/tests/data_plane/copying/exactness.rs",
+        "sessions with random pauses: the pauses are the case",
+    ),
+    Exception::sleep(
+        "crates/proxy/tests/data_plane/dead_peers.rs",
+        "a peer that does not read for longer than the backstop: the time that passes is the case",
     ),
     Exception::sleep(
         "crates/proxy/tests/data_plane/dialling.rs",

@@ -194,6 +194,8 @@ pub(crate) fn reading() -> Reading {
             opened_total: 12,
             closed_total: 9,
             refused_total: 2,
+            over_limit_total: 1,
+            endpoint_full_total: 5,
             bytes_upstream_total: 4096,
             bytes_downstream_total: 65_536,
             by_endpoint: BTreeMap::from([(address("10.0.0.2:6443"), 3)]),

@@ -11,7 +11,7 @@ use super::layers::Layers;
 use super::services;
 use super::value::{ProxyChoice, show_duration};
 use super::{
-    ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, LogLevel, MemberUrl, NameServer, Node,
+    ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, Limits, LogLevel, MemberUrl, NameServer, Node,
     ServerUrl, Supervisor, Timing,
 };
 use crate::profile::{Found, Profile};
@@ -72,6 +72,10 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         way,
         import: layers.value("import", Vec::new()),
         fleet_size: layers.value("fleet-size", 0),
+        limits: Limits {
+            sessions: layers.value("limits.sessions", 0),
+            sessions_per_endpoint: layers.value("limits.sessions-per-endpoint", 0),
+        },
         timing: timing(layers),
         allow_loopback_upstreams: layers.value("allow-loopback-upstreams", false),
         journal_size: journal_size(layers),

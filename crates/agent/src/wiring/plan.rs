@@ -9,7 +9,7 @@ use jackline_discovery::{
     EtcdConfig, RegistrationAddress, RegistrationConfig, ServiceConfig, SourceConfig, SupervisorConfig,
     SupervisorList,
 };
-use jackline_proxy::ProxyConfig;
+use jackline_proxy::{CopyMode, ProxyConfig};
 use jackline_trust::TrustConfig;
 use jackline_way::Ways;
 
@@ -56,7 +56,8 @@ impl Plan {
             listen_key: "listen",
             proxy: ProxyConfig {
                 threads: API_THREADS,
-                sessions_max: None,
+                sessions_max: limit(config.limits.sessions),
+                endpoint_sessions_max: limit(config.limits.sessions_per_endpoint),
                 ..proxy(config, ways, config.listen.clone(), seed)
             },
             trust: trust(config),
@@ -232,8 +233,15 @@ fn proxy(config: &Config, ways: &Arc<Ways>, listen: Vec<SocketAddr>, seed: u64) 
         threads: FURTHER_THREADS,
         hold: config.timing.hold,
         sessions_max: None,
+        endpoint_sessions_max: None,
         allow_loopback: config.allow_loopback_upstreams,
         ways: Arc::clone(ways),
         seed,
+        copy: CopyMode::Adaptive,
     }
+}
+
+/// A limit as it is configured: nought is none.
+fn limit(configured: u32) -> Option<usize> {
+    usize::try_from(configured).ok().filter(|limit| *limit > 0)
 }

@@ -163,6 +163,9 @@ async fn a_node_without_any_ipv4_attaches_forwards_recovers_and_remembers() {
     assert_eq!(health_of(&status, third.address), Some(Health::Ready));
     answers(&cluster, status.listen[0]).await;
 
+    // What is learnt is written down within a second (P1): a node that is killed before remembers nothing.
+    node.status_when("saved", |status| status.state_file.saved.is_some())
+        .await;
     node.kill().await;
     node.restart();
     let status = node.attached().await;

@@ -203,7 +203,7 @@ async fn the_shortest_pause_asked_for_counts_and_only_shared_local_faults_are_ou
                 retry_after: pause(4),
                 missing: None,
             },
-            _ => AskError::from_connect(rustix::io::Errno::MFILE.into()),
+            _ => AskError::Local(jackline_core::LocalFault::Descriptors),
         }
     };
     let failure_of = async |who: &[SocketAddr]| {

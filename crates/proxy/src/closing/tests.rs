@@ -17,6 +17,7 @@ fn quiet_since(moment: Instant) -> Traffic {
         opened: moment - secs(60),
         asked: Some(moment - secs(1)),
         heard: Some(moment),
+        unfinished: false,
         unsent: false,
     }
 }
@@ -26,6 +27,7 @@ fn waiting_since(moment: Instant) -> Traffic {
         opened: moment - secs(60),
         asked: Some(moment),
         heard: Some(moment - secs(1)),
+        unfinished: false,
         unsent: false,
     }
 }
@@ -74,13 +76,14 @@ fn a_silent_session_that_speaks_again_is_spared() {
 }
 
 #[test]
-fn silent_are_only_those_that_owe_an_answer() {
+fn silent_are_all_that_heard_nothing_for_so_long() {
     let now = Instant::now();
     let which = Which::SilentFor(secs(2));
     let traffic = |asked, heard| Traffic {
         opened: now - secs(60),
         asked: Option::map(asked, |ago| now - millis(ago)),
         heard: Option::map(heard, |ago| now - millis(ago)),
+        unfinished: false,
         unsent: false,
     };
     assert!(is_meant(which, &traffic(Some(100), Some(3_000)), now));
@@ -93,12 +96,12 @@ fn silent_are_only_those_that_owe_an_answer() {
         "not for long enough"
     );
     assert!(
-        !is_meant(which, &traffic(Some(5_000), Some(4_000)), now),
-        "nothing was asked since"
+        is_meant(which, &traffic(Some(5_000), Some(4_000)), now),
+        "a watch asks nothing"
     );
     assert!(
-        !is_meant(which, &traffic(None, None), now),
-        "nothing was ever asked"
+        is_meant(which, &traffic(None, None), now),
+        "nothing was ever said"
     );
 }
 
@@ -120,6 +123,7 @@ fn a_quiet_moment_is_all_of_it() {
         "the client waits for an answer"
     );
     let unsent = Traffic {
+        unfinished: false,
         unsent: true,
         ..quiet_since(now - secs(5))
     };
@@ -128,6 +132,7 @@ fn a_quiet_moment_is_all_of_it() {
         opened: now - secs(5),
         asked: None,
         heard: None,
+        unfinished: false,
         unsent: false,
     };
     assert_eq!(plan.judge(&unused, now), part, "never a byte either way");

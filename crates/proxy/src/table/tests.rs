@@ -2,8 +2,11 @@
 
 use jackline_core::{Pace, Which};
 
+use crate::closing::Order;
+
 use super::*;
 use crate::ledger::Ledgers;
+use crate::tcp_info::Sample;
 
 struct Bench {
     table: Table,
@@ -31,7 +34,7 @@ impl Bench {
             .open(self.ledgers.of(endpoint(port)), Rc::default(), self.start)
     }
 
-    fn ask(&self, entry: &Entry, milliseconds: u64) {
+    fn ask(&self, entry: &Rc<Entry>, milliseconds: u64) {
         entry.ask(self.at(milliseconds));
         self.table.watch(entry, self.at(milliseconds));
     }
@@ -55,7 +58,7 @@ impl Bench {
             .next_tick()
             .filter(|next| *next <= self.at(milliseconds))
         {
-            let told = self.table.tick(next).len();
+            let told = self.table.tick(&|_| None, next).len();
             stalls.extend(std::iter::repeat_n((next - self.start).as_millis(), told));
             ticks += 1;
             assert!(ticks < 10_000, "the table never rests");
@@ -90,7 +93,7 @@ fn who_asks_on_and_hears_nothing_stalls_again_and_who_was_answered_for_the_first
     let entry = bench.open(1);
     let told = |milliseconds| {
         let moment = bench.at(milliseconds);
-        let stalled = bench.table.tick(moment);
+        let stalled = bench.table.tick(&|_| None, moment);
         stalled.iter().map(|stalled| stalled.again).collect::<Vec<_>>()
     };
     bench.ask(&entry, 0);
@@ -129,6 +132,117 @@ fn the_first_answer_tells_how_long_it_took() {
     assert_eq!(asked_first.hear(bench.at(60)), None, "only the first");
     let spoken_to_first = bench.open(1);
     assert_eq!(spoken_to_first.hear(bench.at(50)), None, "nobody had asked");
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_a_strong_suspicion_and_its_session_waits() {
+    let bench = Bench::new();
+    let told = |milliseconds| {
+        let stalled = bench.table.tick(&|_| None, bench.at(milliseconds));
+        stalled.iter().map(|stalled| stalled.again).collect::<Vec<_>>()
+    };
+    let entry = bench.open(1);
+    bench.ask(&entry, 0);
+    entry.begins_handshake();
+    entry.hear(bench.at(50));
+    assert_eq!(told(500), [] as [bool; 0], "not yet");
+    assert_eq!(told(600), [true], "half a second after the server's last byte");
+    assert!(entry.traffic().unfinished, "no quiet moment");
+    assert_eq!(
+        told(1_100),
+        [true],
+        "and after a second, for those who can act then"
+    );
+
+    let whole = bench.open(1);
+    bench.ask(&whole, 2_000);
+    whole.begins_handshake();
+    whole.hear(bench.at(2_050));
+    bench.ask(&whole, 2_060);
+    whole.hear(bench.at(2_070));
+    assert_eq!(told(9_000), [] as [bool; 0], "the client spoke again: it had all");
+    assert!(!whole.traffic().unfinished);
+    assert_eq!(bench.table.next_tick(), None);
+}
+
+#[test]
+fn data_that_is_repeated_in_vain_is_told_and_data_that_is_not_read_is_not() {
+    let bench = Bench::new();
+    let (lost, unread) = (bench.open(1), bench.open(2));
+    let summons = Rc::default();
+    lost.is_carried(&summons, 1);
+    unread.is_carried(&summons, 2);
+    bench.ask(&lost, 0);
+    bench.ask(&unread, 0);
+    let asked = Cell::new(0);
+    // The kernel doubles its patience at 200, 600 and 1400 ms.
+    let kernel = |milliseconds: u64| {
+        let asked = &asked;
+        move |key| {
+            asked.set(asked.get() + 1);
+            let backoff = [200, 600, 1_400, 3_000, 6_200]
+                .iter()
+                .filter(|at| milliseconds >= **at)
+                .count();
+            let (unacked, backoff) = if key == 1 {
+                (1, backoff.try_into().unwrap())
+            } else {
+                (0, 9)
+            };
+            Some(Sample { unacked, backoff })
+        }
+    };
+    let mut told = Vec::new();
+    for milliseconds in (100..=7_000).step_by(100) {
+        let stalled = bench.table.tick(&kernel(milliseconds), bench.at(milliseconds));
+        let ports = stalled
+            .iter()
+            .map(|stalled| (stalled.ledger.endpoint.port(), milliseconds, stalled.again));
+        told.extend(ports);
+    }
+    let strong: Vec<u64> = told
+        .iter()
+        .filter(|told| told.0 == 1 && told.2)
+        .map(|told| told.1)
+        .collect();
+    assert!((600..=900).contains(&strong[0]), "{told:?}");
+    assert!(strong.len() <= 5, "once for each doubling: {told:?}");
+    let other: Vec<_> = told.iter().filter(|told| told.0 == 2).collect();
+    assert_eq!(other, [&(2, 1_000, false)], "an answer is missing, and no more");
+    assert!(
+        asked.get() < 40,
+        "three times a second at most, and not for ever: {}",
+        asked.get()
+    );
+
+    bench.table.tick(
+        &|_| {
+            Some(Sample {
+                unacked: 0,
+                backoff: 0,
+            })
+        },
+        bench.at(7_100),
+    );
+    bench.table.tick(
+        &|_| {
+            Some(Sample {
+                unacked: 0,
+                backoff: 0,
+            })
+        },
+        bench.at(7_200),
+    );
+    bench.table.tick(
+        &|_| {
+            Some(Sample {
+                unacked: 0,
+                backoff: 0,
+            })
+        },
+        bench.at(7_300),
+    );
+    assert_eq!(bench.table.next_tick(), None, "nothing outstanding costs nothing");
 }
 
 #[test]

@@ -83,23 +83,24 @@ async fn paced_resets_are_spread_over_their_time() {
 }
 
 #[tokio::test]
-async fn only_those_are_silent_that_asked_in_vain() {
+async fn silent_are_all_that_heard_nothing_for_so_long_whether_or_not_they_asked() {
     let (answer, _) = tokio::sync::watch::channel(false);
     let upstream = hesitant(&answer).await;
     let rig = Rig::start(&[upstream.address]);
-    let (mut idle, mut waiting) = (rig.echoed_client().await, rig.echoed_client().await);
-    let unused = rig.client().await;
-    rig.events.wait(3, is_opened).await;
+    let (mut watching, mut waiting) = (rig.echoed_client().await, rig.echoed_client().await);
+    let mut busy = rig.echoed_client().await;
     waiting.write_all(b"?").await.unwrap();
     rig.events
         .wait(1, |event| matches!(event, Event::SessionStalled { .. }))
         .await;
+    echo(&mut busy, b"x").await;
     let silent = Which::SilentFor(Duration::from_millis(900));
     rig.close(upstream.address, silent, Pace::Reset(NOW));
     assert!(!ends_by_fin(&mut waiting).await);
-    echo(&mut idle, b"x").await;
-    assert_eq!(rig.plane.sessions().open, 2);
-    drop(unused);
+    assert!(!ends_by_fin(&mut watching).await, "a watch asks nothing");
+    echo(&mut busy, b"still here").await;
+    rig.events.wait(2, is_closed).await;
+    assert_eq!(rig.plane.sessions().open, 1);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 mod bytes;
 mod closing;
+mod copying;
+mod dead_peers;
 mod dialling;
 mod first_flight;
 mod limits;

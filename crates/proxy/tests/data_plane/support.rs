@@ -349,8 +349,10 @@ impl Chance {
     }
 
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length)
-            .map(|_| u8::try_from(self.below(256)).unwrap())
-            .collect()
+        let words = (0..length.div_ceil(8)).flat_map(|_| {
+            self.below(1);
+            self.0.to_le_bytes()
+        });
+        words.take(length).collect()
     }
 }

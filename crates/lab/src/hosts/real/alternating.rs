@@ -82,6 +82,8 @@ async fn play(stage: &mut RealStage) -> anyhow::Result<()> {
         findings.returns.push(ready);
         since = ready + SERVED_WITHIN;
         stage.recovered(ready).await;
+        // What comes next would be no fault of this return.
+        stage.wait_answered(ready).await;
         if stage.stuck() > 0 {
             break;
         }

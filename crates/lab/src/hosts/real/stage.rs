@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures_util::future::{join_all, try_join_all};
 use tokio::process::Command;
+use tokio::time::{interval, timeout};
 
 use super::RealPlay;
 use super::api::Api;
@@ -25,6 +26,9 @@ use crate::verdict::{Check, NodeLog, Outcome, Recovery, Requests, counted, milli
 
 /// The port of every node's listener.
 const LISTEN_PORT: u16 = 6440;
+
+/// Clients' books are looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A server that is ready is on every list within this: they are made anew each 10 s.
 const LISTED_WITHIN: Duration = Duration::from_secs(60);
@@ -181,6 +185,19 @@ impl RealStage {
             }
         }
         self.recoveries.extend(times.into_iter().flatten());
+    }
+
+    /// Every client is answered that asked after this, or waits in vain.
+    pub(super) async fn wait_answered(&self, since: Instant) {
+        let answered = |caller: &Caller| caller.book.first_answered(since).is_some();
+        let waiting = async {
+            let mut ticks = interval(LOOK_EVERY);
+            while !self.callers.iter().all(answered) {
+                ticks.tick().await;
+            }
+        };
+        // Who is not answered by then is told in the verdict.
+        let _ = timeout(REQUEST_TIMEOUT, waiting).await;
     }
 
     pub(super) fn recoveries(&self) -> &[Duration] {
