@@ -12,7 +12,6 @@ const DEPTH: u32 = 4;
 fn no_state_of_the_core_is_stuck() {
     for cast in CASTS {
         let outcome = examine(&jackline(cast, None), Limits::depth(DEPTH), &mut |_| {});
-        println!("{outcome}");
         assert!(outcome.is_good(), "{outcome}");
         assert!(outcome.states > 5_000, "only {} states", outcome.states);
         assert!(outcome.heals > 10_000, "only {} heals", outcome.heals);
@@ -22,7 +21,6 @@ fn no_state_of_the_core_is_stuck() {
 #[test]
 fn the_stuck_state_of_k3s_11349_is_found_by_its_shortest_way() {
     let outcome = examine(&k3s_before_2024(SPLIT_ROLES), Limits::depth(DEPTH), &mut |_| {});
-    println!("{outcome}");
     let (ended, way) = outcome.forgotten.first().expect("the list forgets");
     assert_eq!(*ended, Ended::Forgotten);
     // One control plane leaves the list, the node hears of it in the time that passes, the other stops; the first comes
