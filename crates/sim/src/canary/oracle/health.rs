@@ -91,7 +91,8 @@ impl Tests {
                 }
                 match finding.answer {
                     Answer::Ready => {
-                        *self.good.entry(address).or_default() += 1;
+                        let good = self.good.entry(address).or_default();
+                        *good = good.saturating_add(1);
                         self.bad.remove(&address);
                     }
                     _ => self.count_bad(address),
