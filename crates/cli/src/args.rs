@@ -267,6 +267,12 @@ pub(crate) struct SimulateArgs {
     /// Tell what happens, line by line; for one seed
     #[arg(long)]
     pub(crate) timeline: bool,
+    /// Play all that can happen to three servers and a node instead, and heal each state
+    #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
+    pub(crate) exhaustive: bool,
+    /// So many moves in a row
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
+    pub(crate) depth: u32,
     /// Threads [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

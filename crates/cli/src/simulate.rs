@@ -1,5 +1,7 @@
 //! `jackline simulate`: worlds drawn from seeds. The crate `jackline-sim` plays them; here are progress, Ctrl-C and words.
 
+mod exhaustive;
+
 use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +24,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     // A policy's panic is a finding, told with its seed; the hook's backtrace would drown it.
     std::panic::set_hook(Box::new(|_| {}));
+    if args.exhaustive {
+        return exhaustive::check(&args);
+    }
     if args.timeline || args.nodes.is_some() || args.faults.is_some() {
         return play_one(&args);
     }

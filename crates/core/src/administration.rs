@@ -11,6 +11,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Endpoint, Onset, Until};
 use crate::policy::{Policy, Timer};
 use crate::report::FleetDrain;
@@ -92,6 +93,9 @@ impl Policy {
 
     /// A newer, verified report of the Endpoints source read the annotation.
     pub(crate) fn take_fleet_drains(&mut self, draining: &[FleetDrain]) {
+        if self.is_bent(Bend::FleetDrain) {
+            return;
+        }
         let now = self.now;
         let named = draining.iter().take(FLEET_DRAINS_MAX).map(|drain| Named {
             ip: drain.ip,

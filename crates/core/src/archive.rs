@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::Level;
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Probing};
 use crate::event::SourceId;
 use crate::policy::Policy;
@@ -33,7 +34,11 @@ impl Policy {
             .map(|(&address, _)| address)
             .collect();
         for address in answered {
-            if self.another_is_ready(address) {
+            let busy = self
+                .endpoints
+                .get(&address)
+                .is_some_and(|endpoint| endpoint.traffic.sessions > 0);
+            if self.another_is_ready(address) && !busy {
                 self.set_aside(address);
                 continue;
             }
@@ -52,7 +57,10 @@ impl Policy {
             self.announce_endpoint(
                 address,
                 Level::Info,
-                "retained again: it is ready, and the only one".to_string(),
+                match busy {
+                    true => "retained again: it is ready, and sessions are on it".to_string(),
+                    false => "retained again: it is ready, and the only one".to_string(),
+                },
                 actions,
             );
         }
@@ -61,8 +69,10 @@ impl Policy {
     /// M5: an archived endpoint is not tested while attached, so an old judgement must not count for it.
     fn set_aside(&mut self, address: SocketAddr) {
         let now = self.now;
+        let tried = self.is_bent(Bend::M5Tries);
         if let Some(endpoint) = self.endpoints.get_mut(&address) {
             endpoint.probing = Probing::default();
+            endpoint.probing.next = tried.then(|| now + crate::health::BURST_EVERY);
             let judgement = &mut endpoint.judgement;
             // H8: what was found to be another's stays that until a test says otherwise.
             if judgement.health != Health::Impostor {
@@ -79,14 +89,13 @@ impl Policy {
 
     /// M3, M4, M5: archives what is proven gone, and lets go of the oldest that is archived.
     pub(crate) fn archive(&mut self, actions: &mut Vec<Action>) {
-        // M3: a ready one that this machine has no route to is none to it (H3).
-        let isolated = self.is_isolated();
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(address, endpoint)| {
-                !isolated
-                    && endpoint.membership.standing != Standing::Archived
+                endpoint.membership.standing != Standing::Archived
+                    // M5: what is archived is not tested, and sessions must not be left on it unobserved.
+                    && (endpoint.traffic.sessions == 0 || self.is_bent(Bend::M5Sessions))
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
                     && self.another_is_ready(**address)
@@ -110,6 +119,9 @@ impl Policy {
     /// Whether the reports prove that the endpoint is gone for good.
     pub(crate) fn absence_proven(&self, endpoint: &Endpoint) -> bool {
         let membership = &endpoint.membership;
+        if self.is_bent(Bend::M3) {
+            return membership.unlisted.is_some();
+        }
         let lasted = |absence: Option<Absence>, least: Duration| {
             absence.is_some_and(|absence| absence.lasted() >= least)
         };
@@ -146,7 +158,8 @@ impl Policy {
         archived.sort();
         let excess = archived.len().saturating_sub(self.settings.archive_max);
         for (index, (since, address)) in archived.into_iter().enumerate() {
-            if index < excess || attached.since(since) >= self.settings.archive_age {
+            let too_many = index < excess || self.is_bent(Bend::M5Forgets);
+            if too_many || attached.since(since) >= self.settings.archive_age {
                 self.forget(address);
                 self.remember();
                 self.announce_endpoint(

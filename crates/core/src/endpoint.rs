@@ -216,6 +216,9 @@ pub(crate) struct Outstanding {
 pub(crate) struct Traffic {
     pub(crate) sessions: u32,
     pub(crate) last_progress: Option<Timestamp>,
+    /// When the last session left it.
+    #[serde(default)]
+    pub(crate) left: Option<Timestamp>,
     /// Its sessions are being moved.
     pub(crate) moving: Option<Cause>,
 }

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
 use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
@@ -58,6 +59,7 @@ impl Policy {
         };
         self.node.local_fault = None;
         let now = self.now;
+        let (no_names, no_capability) = (self.is_bent(Bend::H2), self.is_bent(Bend::H6));
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -79,7 +81,7 @@ impl Policy {
         judgement.long_timeouts = 0;
         let returned = finding.answer == Answer::NoApi && judgement.health != Health::NotReady;
         judgement.api = match finding.answer {
-            Answer::NoApi => Capability::No,
+            Answer::NoApi if !no_capability => Capability::No,
             _ => Capability::Yes,
         };
         if finding.answer == Answer::Ready {
@@ -89,8 +91,10 @@ impl Policy {
             }
         }
         let (evidence, reason) = describe(&finding);
-        let shutdown = matches!(&finding.answer, Answer::NotReady { failed, .. } if failed.iter().any(|name| name == "shutdown"));
-        let shared = matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
+        let shutdown = !no_names
+            && matches!(&finding.answer, Answer::NotReady { failed, .. } if failed.iter().any(|name| name == "shutdown"));
+        let shared =
+            !no_names && matches!(&finding.answer, Answer::NotReady { failed, .. } if may_be_shared(failed));
         judgement.shared_since = shared.then(|| judgement.shared_since.unwrap_or(now));
         judgement.note(evidence, now);
         let bad = judgement.bad >= FALL;
@@ -146,6 +150,9 @@ impl Policy {
         }
         match failure {
             // H3: our own failures judge the node, never an endpoint.
+            ProbeFailure::Local { .. } if self.is_bent(Bend::H3Local) => {
+                self.take_bad_end(address, outstanding, Evidence::Refused, String::new(), actions);
+            }
             ProbeFailure::Local { fault } => self.take_endpoint_fault(address, fault, actions),
             ProbeFailure::Aborted => {}
             ProbeFailure::Untrusted { cause, detail } => {
@@ -213,9 +220,13 @@ impl Policy {
             Evidence::TimedOut => (short >= FALL && self.has_witness(address)) || long >= FALL,
             _ => bad >= FALL,
         };
+        let enough = enough || self.is_bent(Bend::H4Fall);
         if served {
             self.raise_suspicion(address, Weight::Strong);
             self.call_witnesses(address);
+        }
+        if served && !enough && !self.has_witness(address) {
+            self.call_the_rest(address);
         }
         self.judge(address, evidence, enough, reason, actions);
     }
@@ -260,7 +271,10 @@ impl Policy {
             return false;
         };
         let judgement = &endpoint.judgement;
-        !self.another_is_ready(address) || (judgement.good >= RISE && self.damping_end(judgement) <= self.now)
+        let alone = !self.another_is_ready(address) && !self.is_bent(Bend::R4Rise);
+        alone
+            || self.is_bent(Bend::H4Rise)
+            || (judgement.good >= RISE && self.damping_end(judgement) <= self.now)
     }
 
     /// H4: until when a flapping endpoint must stay good: longer each time, bounded.
@@ -322,7 +336,13 @@ impl Policy {
             _ => Level::Warn,
         };
         let text = format!("{}: {}", health_word(is), judgement.reason);
-        self.announce_endpoint(address, level, text, actions);
+        if self.is_bent(Bend::H9) {
+            if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                endpoint.judgement.reason = String::new();
+            }
+        } else {
+            self.announce_endpoint(address, level, text, actions);
+        }
         if is == Health::Unreachable {
             self.free_silent_sessions(address, actions);
         }

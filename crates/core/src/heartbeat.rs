@@ -14,6 +14,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::policy::{Policy, Timer};
 use crate::report::Heartbeat;
 use crate::settings::SourceKind;
@@ -109,7 +110,8 @@ impl Policy {
 
     /// Sessions leave the one in use, if there is somewhere better to go.
     fn blame(&mut self, actions: &mut Vec<Action>) -> Option<SocketAddr> {
-        let address = self.in_use().filter(|&address| self.another_is_ready(address));
+        let found = self.in_use().filter(|&address| self.another_is_ready(address));
+        let address = found.filter(|_| !self.is_bent(Bend::Heartbeat));
         match address {
             Some(address) => {
                 let endpoint = self.endpoints.get_mut(&address)?;

@@ -44,6 +44,7 @@ pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
         (11, configured_ones_stay(policy)),
         (12, doubted_ones_are_not_believed(policy)),
         (13, bounds_hold(policy)),
+        (14, nobody_is_missed(policy)),
     ] {
         breaches.extend(found.map(|found| Breach { number, found }));
     }
@@ -106,7 +107,8 @@ fn isolated_probes_are_due(policy: &Policy) -> Option<String> {
     })
 }
 
-/// 4: at most one outstanding probe an endpoint, and none is forgotten: every candidate has one, or a date for one.
+/// 4 (M5): at most one outstanding probe an endpoint, and none is forgotten: every candidate has one, or a date for one;
+/// an archived one too while sessions are on it.
 fn probes_end_or_are_due(policy: &Policy, actions: &[Action]) -> Option<String> {
     let mut started = BTreeSet::new();
     for action in actions {
@@ -119,8 +121,8 @@ fn probes_end_or_are_due(policy: &Policy, actions: &[Action]) -> Option<String> 
     policy.endpoints.iter().find_map(|(address, endpoint)| {
         let probing = &endpoint.probing;
         let never = probing.outstanding.is_none() && probing.next.is_none();
-        (never && endpoint.membership.standing != Standing::Archived)
-            .then(|| format!("{address} is never probed again"))
+        let aside = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
+        (never && !aside).then(|| format!("{address} is never probed again"))
     })
 }
 
@@ -223,6 +225,19 @@ fn bounds_hold(policy: &Policy) -> Option<String> {
         .count();
     (policy.endpoints.len() > settings.endpoints_max || archived > settings.archive_max)
         .then(|| format!("{} endpoints, {archived} archived", policy.endpoints.len()))
+}
+
+/// 14 (R1): while degraded, who may become ready by itself is tested now, or due within its cap.
+fn nobody_is_missed(policy: &Policy) -> Option<String> {
+    policy.endpoints.iter().find_map(|(address, endpoint)| {
+        let cap = policy.sought_within(endpoint)?;
+        let probing = &endpoint.probing;
+        let due = probing.next.is_some_and(|next| next <= policy.now + cap);
+        (probing.outstanding.is_none() && !due).then(|| {
+            let next = probing.next;
+            format!("nobody is ready, but {address} is not tested until {next:?}")
+        })
+    })
 }
 
 fn closes(actions: &[Action]) -> impl Iterator<Item = (SocketAddr, Which, Pace)> {
@@ -337,7 +352,7 @@ mod tests {
     #[test]
     fn each_check_can_fail() {
         type Bend = fn(&mut Policy);
-        let bends: [(u8, &[SocketAddr], Bend); 10] = [
+        let bends: [(u8, &[SocketAddr], Bend); 11] = [
             (1, &[ONE, TWO], |policy| {
                 bend(policy, |endpoint| {
                     endpoint.membership.standing = Standing::Archived
@@ -383,6 +398,13 @@ mod tests {
                 });
             }),
             (13, &[ONE, TWO], |policy| policy.settings.endpoints_max = 1),
+            (14, &[], |policy| {
+                bend(policy, |endpoint| {
+                    endpoint.judgement.health = Health::NotReady;
+                    endpoint.probing.outstanding = None;
+                    endpoint.probing.next = Some(Timestamp::from_millis(1_000_000));
+                });
+            }),
         ];
         for (number, ready, bend) in bends {
             let mut policy = policy(ready);

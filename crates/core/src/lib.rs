@@ -32,6 +32,7 @@ extern crate std;
 mod action;
 pub mod administration;
 mod archive;
+mod bend;
 mod canonical;
 mod chance;
 mod endpoint;
@@ -63,7 +64,9 @@ pub mod witness;
 mod zone;
 
 pub use action::*;
-pub use canonical::Canonical;
+pub use bend::Bend;
+pub use canonical::{Canonical, CanonicalEndpoint, CanonicalNode};
+pub use chance::Jitter;
 pub use event::*;
 pub use finding::*;
 pub use local_fault::*;

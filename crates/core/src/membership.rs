@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::Level;
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
@@ -35,11 +36,16 @@ impl Policy {
         let Some(source) = self.source(id) else { return };
         let kind = source.kind;
         // M2: an empty answer knows nothing. A Node source's word is in its Nodes.
-        let (addresses, dropped) = self.addresses(&report);
+        let (mut addresses, dropped) = self.addresses(&report);
+        if kind == SourceKind::Registration && self.is_bent(Bend::M4) {
+            addresses.truncate(1);
+        }
         let empty = addresses.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
-        let newer = order >= source.order;
+        let newer = order >= source.order || self.is_bent(Bend::M2Order);
         // M6: an answer that nobody verified, without quorum or that tells a part only adds, and takes nothing away.
-        let whole = newer && !empty && !report.partial && (report.verified || !kind.asks_the_cluster());
+        let says_something = !empty || self.is_bent(Bend::M2Empty);
+        let counts = report.verified || !kind.asks_the_cluster() || self.is_bent(Bend::M6);
+        let whole = newer && says_something && !report.partial && counts;
         let mut note = report.note.clone();
         if dropped > 0 {
             note = format!(
@@ -100,6 +106,9 @@ impl Policy {
                 self.unlist(gone, id, actions);
             }
             self.note_absences(id, kind, order, &now_listed);
+            if self.is_bent(Bend::M1) {
+                self.take_from_all(&now_listed, actions);
+            }
         }
     }
 
@@ -111,7 +120,8 @@ impl Policy {
             let port = listing
                 .port
                 .or_else(|| self.port_for(listing.ip))
-                .or(self.settings.port);
+                .or(self.settings.port)
+                .or(self.is_bent(Bend::M7).then_some(6443));
             match port {
                 Some(port) if port != 0 && !listing.ip.is_unspecified() && taken.len() < REPORT_MAX => {
                     taken.push((SocketAddr::new(listing.ip, port), listing.zone.clone()));
@@ -195,7 +205,7 @@ impl Policy {
     }
 
     /// M3: an endpoint that was listed and is no longer becomes retained, and is looked at once.
-    fn unlist(&mut self, address: SocketAddr, id: SourceId, actions: &mut Vec<Action>) {
+    pub(crate) fn unlist(&mut self, address: SocketAddr, id: SourceId, actions: &mut Vec<Action>) {
         let name = self
             .source(id)
             .map(|source| source.name.clone())
@@ -226,6 +236,8 @@ impl Policy {
         listed: &BTreeSet<SocketAddr>,
     ) {
         let attached = self.attached_clock.now();
+        let bent = kind == SourceKind::Supervisor && self.is_bent(Bend::M6);
+        let tells = kind.tells_endpoints() || bent;
         let name = self
             .source(id)
             .map(|source| source.name.clone())
@@ -237,7 +249,7 @@ impl Policy {
         {
             let membership = &mut endpoint.membership;
             match kind {
-                kind if kind.tells_endpoints() && order > membership.listed_at => {
+                _ if tells && order > membership.listed_at => {
                     membership.unlisted = Absence::told(membership.unlisted, attached);
                 }
                 SourceKind::Registration if membership.seen_by.contains(&name) => {
@@ -270,7 +282,7 @@ impl Policy {
     /// deleted counts as gone: nobody can take that back, and a finalizer must not keep its endpoint for ever. One that is
     /// NotReady has a silent kubelet, which says nothing of its apiserver: that is asked at once, and no more.
     pub(crate) fn take_node(&mut self, name: &str, node: Option<&NodeListing>) {
-        let attached = self.attached_clock.now();
+        let (attached, now) = (self.attached_clock.now(), self.now);
         let mut remembered = false;
         let mut fallen = Vec::new();
         for (address, endpoint) in &mut self.endpoints {
@@ -303,6 +315,15 @@ impl Policy {
                 true => Absence::told(membership.node_gone, attached),
                 false => None,
             };
+            if membership.archived.is_some() && !node.leaving {
+                // M3: its Node is back, so the proof of its absence is overtaken.
+                membership.tell(match membership.listed_by.is_empty() {
+                    true => Told::Proven,
+                    false => Told::Listed,
+                });
+                endpoint.probing.next = Some(now);
+                remembered = true;
+            }
         }
         for address in fallen {
             self.suspect(address, Weight::Question);

@@ -7,18 +7,23 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, CloseSessions, Pace, Which};
+use crate::bend::Bend;
 use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending};
 use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
-use crate::snapshot::{Capability, Health, Standing};
+use crate::snapshot::{Capability, Health, NodeState, Standing};
 use crate::{Level, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
 /// Sessions leave a server that loses writes within this time: the node has 40 s from its last heartbeat.
 pub const WRITES_LOST_SPREAD: Duration = Duration::from_secs(10);
+/// A server that the first session for a while opens on is tested again after this, jittered by a tenth.
+const VISITED_WITHIN: Duration = Duration::from_millis(2250);
+/// … where none has been on it for this long: clients that come and go have nobody tested to death.
+pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// A session that has heard nothing for this long after sending is stalled (D4).
 pub const STALL: Duration = Duration::from_secs(1);
 
@@ -47,6 +52,9 @@ impl Policy {
                     endpoint.judgement.good_since = None;
                 }
                 self.suspect(address, Weight::Strong);
+                if self.is_bent(Bend::D1) {
+                    self.start_move(address, Cause::NoApi, actions);
+                }
             }
         }
     }
@@ -92,7 +100,7 @@ impl Policy {
     }
 
     pub(crate) fn take_session(&mut self, address: SocketAddr, connect: Duration) {
-        let soon = self.now + BURST_EVERY;
+        let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -101,28 +109,38 @@ impl Policy {
             // R4: its dial was under way when the others were closed. It must not stay where nobody serves the API.
             endpoint.traffic.moving = None;
         }
-        let untested = matches!(endpoint.judgement.health, Health::Unknown | Health::Unreachable);
-        if untested {
-            // H3: it takes connections, so it is worth a test: the session may be where nobody serves the API (R4). One that is
-            // under way may have begun before it did.
-            match endpoint.probing.outstanding {
-                Some(_) => endpoint.probing.fresh_wanted = true,
-                None => endpoint.probing.next = endpoint.probing.next.map(|next| next.min(soon)),
-            }
-        }
         let judgement = &mut endpoint.judgement;
         self.changed |= judgement.blocked.take().is_some();
         let before = judgement.connect_usual;
         judgement.connect_usual = usual(before, connect);
         self.changed |= before != judgement.connect_usual;
+        let first = endpoint.traffic.sessions == 1;
+        let rested = |left| now.since(left) >= FORGOTTEN_AFTER;
+        let visited = first && endpoint.traffic.left.is_none_or(rested);
+        // H3: it takes connections, so one that no test has reached is worth a test: the session may be where nobody serves
+        // the API (R4). M5: so is an archived one, which nobody tests.
+        let not_reached = matches!(judgement.health, Health::Unknown | Health::Unreachable);
+        let under_way = endpoint.probing.outstanding.is_some();
+        if not_reached && under_way {
+            // It may have begun before it did.
+            endpoint.probing.fresh_wanted = true;
+        } else if !under_way && (not_reached || endpoint.probing.next.is_none()) {
+            let soon = now + BURST_EVERY;
+            let next = endpoint.probing.next.map_or(soon, |next| next.min(soon));
+            endpoint.probing.next = Some(next);
+        } else if visited {
+            // H7: clients have come here on the word of an old test, for another one may have failed; a connect proves a kernel
+            // only. Not at once: an etcd election that came with the failure would be mistaken for this server's own.
+            let soon = now + self.chance.about(VISITED_WITHIN);
+            endpoint.probing.next = endpoint.probing.next.map(|next| next.min(soon));
+        }
     }
 
     pub(crate) fn take_answer(&mut self, address: SocketAddr, after: Duration) {
-        let now = self.now;
+        self.take_progress(address);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
-        endpoint.traffic.last_progress = Some(now);
         let judgement = &mut endpoint.judgement;
         let before = judgement.answer_usual;
         judgement.answer_usual = usual(before, after);
@@ -148,6 +166,9 @@ impl Policy {
             return;
         };
         let judgement = &endpoint.judgement;
+        if self.is_bent(Bend::D4) {
+            return;
+        }
         match judgement.health == Health::Unreachable && judgement.dead_silent {
             true => self.free_silent_sessions(address, actions),
             false if again => self.suspect(address, Weight::Strong),
@@ -156,14 +177,24 @@ impl Policy {
     }
 
     pub(crate) fn take_session_end(&mut self, address: SocketAddr, ending: Ending) {
+        let (attached, now) = (self.node.state == NodeState::Attached, self.now);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
         endpoint.traffic.sessions = endpoint.traffic.sessions.saturating_sub(1);
         if endpoint.traffic.sessions == 0 {
+            endpoint.traffic.left = Some(now);
             endpoint.traffic.moving = None;
+            if endpoint.membership.archived.is_some() && attached {
+                // M5: it was tested for the sake of its sessions only.
+                endpoint.probing.next = None;
+            }
         }
         match ending {
+            Ending::Upstream | Ending::UpstreamSilent if self.is_bent(Bend::H3Slander) => {
+                self.suspect(address, Weight::Strong);
+            }
+            Ending::PeerDead if self.is_bent(Bend::D3) => {}
             // H3: the server's end of a session is a question. A client's, or ours, is none: nobody can slander a server.
             Ending::Upstream | Ending::UpstreamSilent => self.suspect(address, Weight::Question),
             Ending::PeerDead => self.suspect(address, Weight::Strong),
@@ -179,7 +210,13 @@ impl Policy {
             return;
         };
         let judgement = &endpoint.judgement;
+        if self.is_bent(Bend::H5) && endpoint.traffic.sessions > 0 {
+            self.start_move(address, Cause::NoApi, actions);
+            return;
+        }
+        // One that has answered since, and is only held back (H4), is slow and not dead.
         if !judgement.dead_silent
+            || judgement.good > 0
             || endpoint.traffic.sessions == 0
             || !self.has_witness(address)
             || !self.another_is_ready(address)
@@ -226,7 +263,10 @@ impl Policy {
 
     fn start_move(&mut self, address: SocketAddr, cause: Cause, actions: &mut Vec<Action>) {
         let wider = 1 + self.settings.fleet_size / 1000;
-        let gently = Pace::Quiet(self.settings.drain_time * wider);
+        let gently = match self.is_bent(Bend::D2) {
+            true => Pace::Reset(Duration::ZERO),
+            false => Pace::Quiet(self.settings.drain_time * wider),
+        };
         let (pace, reason): (Pace, String) = match cause {
             Cause::NoApi => (
                 Pace::Reset(Duration::ZERO),
@@ -265,12 +305,19 @@ impl Policy {
             // D2: a tunnel to this very server is worth nothing elsewhere. What is dead ends by D3 and D4.
             return None;
         }
+        if self.is_bent(Bend::S5) && judgement.health == Health::NotReady {
+            return Some(Cause::NotReady);
+        }
         if !self.another_is_ready(address) {
             // S5: nobody is better, so the cause is shared; nothing moves.
             return None;
         }
         if judgement.api == Capability::No {
-            return Some(Cause::NoApi);
+            // Not for one that is in doubt itself: its dials fail, and the sessions would come back at once.
+            let sound = |endpoint: &Endpoint| endpoint.is_ready() && !endpoint.is_suspected();
+            let others = self.endpoints.iter().filter(|(other, _)| **other != address);
+            let found = others.map(|(_, endpoint)| endpoint).any(sound);
+            return (found && !self.is_bent(Bend::R4NoApi)).then_some(Cause::NoApi);
         }
         if endpoint.is_draining() {
             return Some(Cause::Drain);

@@ -6,6 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint};
 use crate::event::Record;
 use crate::policy::Policy;
@@ -67,7 +68,7 @@ impl Policy {
     /// Time has passed: only the attached part of it makes anything older (P5).
     pub(crate) fn advance(&mut self, now: Timestamp) {
         let now = now.max(self.now);
-        if self.node.state == NodeState::Attached {
+        if self.node.state == NodeState::Attached || self.is_bent(Bend::P5) {
             self.attached_clock.advance(now.since(self.now));
         }
         self.now = now;
@@ -76,6 +77,9 @@ impl Policy {
     /// Something worth remembering changed: it is saved soon, together with what changes meanwhile (P1).
     pub(crate) fn remember(&mut self) {
         self.changed = true;
+        if self.is_bent(Bend::P1) {
+            return;
+        }
         self.persist.due.get_or_insert(self.now + PERSIST_DEBOUNCE);
     }
 
@@ -83,7 +87,10 @@ impl Policy {
     pub(crate) fn persist(&mut self, actions: &mut Vec<Action>) {
         let attached = self.attached_clock.now();
         let saved_at = *self.persist.saved_at.get_or_insert(attached);
-        if self.persist.due.is_none() && attached.since(saved_at) >= PERSIST_AGES_EVERY {
+        if self.persist.due.is_none()
+            && !self.is_bent(Bend::P1)
+            && attached.since(saved_at) >= PERSIST_AGES_EVERY
+        {
             self.persist.due = Some(self.now);
         }
         if self.persist.due.is_some_and(|due| due <= self.now) {
@@ -125,6 +132,7 @@ impl Policy {
     pub(crate) fn restore(&mut self, records: Vec<Record>, trusted: bool, actions: &mut Vec<Action>) {
         let attached = self.attached_clock.now();
         let count = records.len();
+        let (foreign_is_ours, ready) = (self.is_bent(Bend::P2Foreign), self.is_bent(Bend::P2Ready));
         for record in records {
             if self.endpoints.contains_key(&record.address) || !self.has_room() {
                 continue;
@@ -135,7 +143,7 @@ impl Policy {
             };
             let mut endpoint = Endpoint::new(self.now);
             let membership = &mut endpoint.membership;
-            membership.hint = !trusted;
+            membership.hint = !trusted && !foreign_is_ours;
             membership.told_by_cluster = record.seen_by.iter().any(|name| self.is_of_the_cluster(name));
             membership.seen_by = record.seen_by;
             membership.node = record.node;
@@ -145,6 +153,9 @@ impl Policy {
             if record.archived {
                 membership.tell(Told::AbsenceProven);
                 membership.archived = Some(attached.before(record.archived_for.unwrap_or_default()));
+            }
+            if ready {
+                endpoint.judgement.health = crate::snapshot::Health::Ready;
             }
             endpoint.probing.next = Some(self.now);
             self.endpoints.insert(record.address, endpoint);

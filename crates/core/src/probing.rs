@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::Timestamp;
 use crate::action::{Action, ProbeLimits, StartProbe};
+use crate::bend::Bend;
 use crate::endpoint::{Endpoint, Judgement, Outstanding};
 use crate::event::ProbeId;
 use crate::health::{BURST_EVERY, FALL, RISE};
@@ -69,6 +70,30 @@ impl Policy {
         }
     }
 
+    /// R1: nobody is ready, and this one may be that is not reached: it is tried as if the node were isolated. Those that
+    /// answer and are not ready keep the pace of S5.
+    pub(crate) fn is_missed(&self, endpoint: &Endpoint) -> bool {
+        let not_reached = matches!(endpoint.judgement.health, Health::Unreachable | Health::Unknown);
+        not_reached && !self.is_bent(Bend::R1Missed) && endpoint.serves_api() && self.nobody_serves()
+    }
+
+    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1).
+    pub(crate) fn nobody_serves(&self) -> bool {
+        let alive = |endpoint: &Endpoint| endpoint.judgement.health == Health::Alive && endpoint.serves_api();
+        self.node_state() == NodeState::Degraded && !self.endpoints.values().any(alive)
+    }
+
+    /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
+    pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
+        let not_ready = endpoint.judgement.health == Health::NotReady;
+        let own_cause = not_ready && endpoint.serves_api() && endpoint.judgement.shared_since.is_none();
+        match self.nobody_serves() {
+            true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
+            true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
+            _ => None,
+        }
+    }
+
     /// When an endpoint is tested again, now that a test has ended.
     pub(crate) fn plan_after_probe(&mut self, address: SocketAddr) {
         let Some(endpoint) = self.endpoints.get(&address) else {
@@ -90,6 +115,10 @@ impl Policy {
     fn pause_after_probe(&self, endpoint: &Endpoint) -> Option<Pause> {
         let (judgement, probing) = (&endpoint.judgement, &endpoint.probing);
         let isolated = self.node_state() == NodeState::Isolated;
+        let idle = endpoint.membership.standing == Standing::Archived && endpoint.traffic.sessions == 0;
+        if idle && self.node_state() == NodeState::Attached {
+            return None;
+        }
         let ours = self.node.local_fault.is_some_and(|(_, seen)| seen == self.now);
         let calm = self.node.state == NodeState::Attached && self.now >= self.node.since + STORM_TAIL;
         if ours && !(calm && judgement.blocked.is_some()) {
@@ -100,13 +129,13 @@ impl Policy {
         if probing.fresh_wanted {
             return Some(Pause::Exactly(Duration::ZERO));
         }
-        if isolated {
-            let cap = self.isolated_probe_cap(endpoint);
+        if isolated || self.is_missed(endpoint) {
+            let cap = match self.is_bent(Bend::R1) {
+                true => Duration::from_secs(30),
+                false => self.isolated_probe_cap(endpoint),
+            };
             let backoff = FIRST_BACKOFF * (1 << probing.attempts.min(10));
             return Some(Pause::UpTo(backoff.min(cap)));
-        }
-        if endpoint.membership.standing == Standing::Archived {
-            return None;
         }
         if judgement.suspicion.is_some() && judgement.short_timeouts >= FALL && judgement.long_timeouts < FALL
         {
@@ -137,6 +166,9 @@ impl Policy {
         {
             // S5: whether it heals decides whether its sessions move.
             return Some(Pause::About(SLOW_START_EVERY));
+        }
+        if self.is_bent(Bend::H7Price) {
+            return Some(Pause::Exactly(BURST_EVERY));
         }
         let fleet = if self.settings.fleet_size >= 1000 { 2 } else { 1 };
         match endpoint.is_in_use(self.now, self.settings.probe_used) {

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use crate::Level;
 use crate::action::Action;
+use crate::endpoint::Endpoint;
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
 use crate::settings::SourceKind;
@@ -71,7 +72,10 @@ impl Policy {
             (_, NodeState::Isolated) => self.hurry(),
             (NodeState::Isolated, _) => self.end_storm(),
             (_, NodeState::Attached) => self.look_again(),
-            _ => {}
+            (_, NodeState::Degraded) => {}
+        }
+        if state == NodeState::Attached {
+            self.rest_archived();
         }
         if state == NodeState::Attached {
             // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
@@ -139,6 +143,31 @@ impl Policy {
         }
     }
 
+    /// R1: those that answer are not ready. One that does not may have come back, and one that starts is watched.
+    pub(crate) fn seek(&mut self) {
+        if !self.nobody_serves() {
+            return;
+        }
+        let missed = |endpoint: &Endpoint| {
+            let cap = self.sought_within(endpoint)?;
+            let due = endpoint.probing.next.is_some_and(|next| next <= self.now + cap);
+            (endpoint.probing.outstanding.is_none() && !due).then_some(())
+        };
+        let missed: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| missed(endpoint).is_some())
+            .map(|(&address, _)| address)
+            .collect();
+        for address in missed {
+            let soon = self.now + self.chance.up_to(FIRST_BACKOFF);
+            if let Some(endpoint) = self.endpoints.get_mut(&address) {
+                endpoint.probing.attempts = 0;
+                endpoint.probing.next = Some(soon);
+            }
+        }
+    }
+
     /// R1: the first success ends the storm. R2: what was learnt in it is asked again, soon.
     fn end_storm(&mut self) {
         for source in &mut self.sources {
@@ -147,10 +176,16 @@ impl Policy {
                 source.next = Some(self.now + self.chance.up_to(FIRST_BACKOFF));
             }
         }
+    }
+
+    /// M5: somebody is ready, so archived endpoints are left alone again.
+    fn rest_archived(&mut self) {
         let archived: Vec<SocketAddr> = self
             .endpoints
             .iter()
             .filter(|(_, endpoint)| endpoint.membership.standing == Standing::Archived)
+            // M5: sessions that it took in the storm must not be left to it unobserved.
+            .filter(|(_, endpoint)| endpoint.traffic.sessions == 0)
             .map(|(&address, _)| address)
             .collect();
         for address in archived {

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::{Action, Ask, Breadth, RefreshSource};
+use crate::bend::Bend;
 use crate::endpoint::{Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::policy::Policy;
@@ -37,6 +38,7 @@ impl Policy {
         let state = self.node_state();
         let isolated = state == NodeState::Isolated;
         let (now, polled) = (self.now, self.settings.refresh_polled);
+        let bent = self.is_bent(Bend::R2);
         let Some(index) = self.index(id) else { return };
         let asked_for = |asking: Asking| asking.refresh == refresh;
         if !self.sources[index].asking.is_some_and(asked_for) {
@@ -65,6 +67,7 @@ impl Policy {
                 Some(now + backoff(chance, source.failures, source.kind.isolated_cap()))
             }
             (_, Mode::Fixed) => None,
+            (_, Mode::Watch) if bent => None,
             _ if source.watch.is_none() && source.state == SourceState::Empty => {
                 Some(now + chance.about(after_empty(source.failures, polled, pace)))
             }
@@ -323,7 +326,7 @@ impl Policy {
         if good > 1 {
             targets[..good].rotate_left(turn % good);
         }
-        targets.truncate(TARGETS_MAX);
+        targets.truncate(if self.is_bent(Bend::R3) { 1 } else { TARGETS_MAX });
         targets
     }
 
@@ -353,7 +356,8 @@ impl Policy {
             .filter_map(name)
             .collect();
         // A server without a Node stays untied for ever: every fourth question is enough for it.
-        let list = !listed_before || all.is_empty() || (untied && turn.is_multiple_of(4));
+        let list =
+            self.is_bent(Bend::M3a) || !listed_before || all.is_empty() || (untied && turn.is_multiple_of(4));
         match (list, left.is_empty()) {
             (true, _) => Ask::Everything,
             (false, false) => Ask::Node(left[turn % left.len()].clone()),

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::net::{IpAddr, SocketAddr};
 
+use crate::bend::Bend;
 use crate::chance::mix;
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
@@ -86,6 +87,11 @@ impl Policy {
     /// The rank that `endpoint` would have with this standing.
     pub(crate) fn rank_as(&self, address: SocketAddr, endpoint: &Endpoint, standing: Standing) -> Rank {
         let settings = &self.settings;
+        let node = if self.is_bent(Bend::S2) {
+            ""
+        } else {
+            settings.node.as_str()
+        };
         Rank {
             class: match endpoint.avoided {
                 // After every other ready one, whatever its standing.
@@ -93,11 +99,11 @@ impl Policy {
                 None => self.class(address, endpoint, standing),
             },
             avoided: endpoint.avoided.is_some(),
-            suspected: endpoint.is_second_choice(),
+            suspected: endpoint.is_second_choice() && !self.is_bent(Bend::S1),
             only_configured: !endpoint.membership.told_by_cluster,
             distance: self.distance(endpoint),
             not_local: settings.prefer_local && !settings.local.contains(&address.ip()),
-            weight: Reverse(weight(&settings.node, address)),
+            weight: Reverse(weight(node, address)),
         }
     }
 

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::bend::Bend;
 use crate::endpoint::{Outstanding, Suspicion, Weight};
 use crate::health::BURST_EVERY;
 use crate::policy::Policy;
@@ -11,7 +12,12 @@ use crate::snapshot::Health;
 /// How long probes follow each other closely after a suspicion (H7).
 pub(crate) const BURST_FOR: Duration = Duration::from_secs(3);
 /// Suspicions are heard in full again after this long without one.
-const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
+pub(crate) const SUSPICION_MEMORY: Duration = Duration::from_secs(60);
+
+/// H7: how long suspicions of a kind are not heard after so many in a row that proved empty.
+fn suspicion_pause(empty: u8, longest: Duration) -> Duration {
+    (BURST_EVERY * (1 << empty.min(8))).min(longest)
+}
 
 impl Policy {
     /// H7: a suspicion from outside has the endpoint probed afresh at once; suspicions that prove empty are heard less
@@ -19,6 +25,7 @@ impl Policy {
     pub(crate) fn suspect(&mut self, address: SocketAddr, weight: Weight) {
         let now = self.now;
         let longest = self.settings.probe_used;
+        let waits = self.is_bent(Bend::H7Urgency);
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
@@ -33,7 +40,7 @@ impl Policy {
             return;
         }
         let heard = &mut judgement.heard[weight as usize];
-        let pause = (BURST_EVERY * (1 << heard.empty.min(8))).min(longest);
+        let pause = suspicion_pause(heard.empty, longest);
         if heard.last.is_some_and(|last| now.since(last) >= SUSPICION_MEMORY) {
             heard.empty = 0;
         } else if heard.empty > 0 && heard.last.is_some_and(|last| now.since(last) < pause) {
@@ -47,6 +54,9 @@ impl Policy {
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
+        if waits {
+            return;
+        }
         endpoint.probing.fresh_wanted = true;
         endpoint.probing.next = Some(now);
         // A lazy test under way would keep the urgent one waiting for its long limits.
@@ -67,7 +77,12 @@ impl Policy {
             .judgement
             .suspicion
             .get_or_insert(Suspicion { since: now, weight });
-        suspicion.weight = suspicion.weight.max(weight);
+        if weight > suspicion.weight {
+            // A test that is under way, be it of this very millisecond, cannot answer what is asked now.
+            let under_way = endpoint.probing.outstanding.is_some();
+            let since = now + Duration::from_millis(u64::from(under_way));
+            *suspicion = Suspicion { since, weight };
+        }
         endpoint.probing.burst_until.get_or_insert(now + BURST_FOR);
         self.changed = true;
     }

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::action::{Action, Announcement, Level, Subject};
+use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
 use crate::policy::Policy;
-use crate::snapshot::{Administration, EndpointView, NodeView, Snapshot, SourceView};
+use crate::snapshot::{Administration, Class, EndpointView, NodeView, Snapshot, SourceView};
 
 impl Policy {
     /// The state as others see it.
@@ -26,6 +27,7 @@ impl Policy {
                 .ordered()
                 .into_iter()
                 .filter_map(|address| Some(self.endpoint_view(address, self.endpoints.get(&address)?)))
+                .filter(|view| view.class < Class::Unreachable || !self.is_bent(Bend::S6))
                 .collect(),
             sources: self.sources.iter().map(source_view).collect(),
         }

@@ -7,9 +7,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::action::Action;
+use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::evidence::{Evidence, health_after};
 use crate::finding::Untrusted;
+use crate::health::BURST_EVERY;
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
 use crate::{Level, Timestamp};
@@ -23,7 +25,9 @@ impl Policy {
     /// Since when something speaks against `endpoint`.
     fn doubted_since(&self, endpoint: &Endpoint) -> Option<Timestamp> {
         let judgement = &endpoint.judgement;
-        let not_ready = (judgement.health == Health::NotReady).then_some(judgement.since);
+        // One that was held back and fails again with all others needs a witness of today.
+        let last_good = judgement.shared_since.unwrap_or(judgement.since);
+        let not_ready = (judgement.health == Health::NotReady).then_some(judgement.since.max(last_good));
         let suspected = judgement.suspicion.map(|suspicion| suspicion.since);
         judgement.silent_since.or(not_ready).or(suspected)
     }
@@ -72,6 +76,54 @@ impl Policy {
             .take(WITNESSES)
             .collect();
         for other in ready {
+            self.probe_afresh(other);
+        }
+    }
+
+    /// D2: sessions that are to leave a server wait for a witness, and whoever was asked for it before may have been in
+    /// doubt itself: ready endpoints are asked again and again.
+    pub(crate) fn call_missing_witnesses(&mut self) {
+        let now = self.now;
+        let waiting = |address: SocketAddr, endpoint: &Endpoint| {
+            endpoint.traffic.sessions > 0
+                && endpoint.judgement.health == Health::NotReady
+                && endpoint.judgement.good == 0
+                && self.own_cause_at(endpoint) <= now
+                && self.another_is_ready(address)
+                && !self.has_witness(address)
+        };
+        let waits = self
+            .endpoints
+            .iter()
+            .any(|(&address, endpoint)| waiting(address, endpoint));
+        let ready = self.endpoints.values_mut().filter(|endpoint| {
+            endpoint.is_ready()
+                && endpoint.judgement.suspicion.is_none()
+                && endpoint.probing.outstanding.is_none()
+        });
+        for endpoint in ready.take(if waits { WITNESSES } else { 0 }) {
+            let rested = endpoint
+                .judgement
+                .last_probe
+                .map_or(now, |last| last + BURST_EVERY);
+            let soon = rested.max(now);
+            endpoint.probing.fresh_wanted = true;
+            endpoint.probing.next = Some(endpoint.probing.next.map_or(soon, |next| next.min(soon)));
+        }
+    }
+
+    /// R1: `address` fails and nobody has proven to be better: those that are not ready are tried now, too. To be sure of a
+    /// silent server takes seconds (D4), and of two of them twice as long; one that has come back need not wait for that.
+    pub(crate) fn call_the_rest(&mut self, address: SocketAddr) {
+        let rest: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(other, endpoint)| **other != address && endpoint.judgement.health != Health::Ready)
+            .filter(|(_, endpoint)| endpoint.judgement.doubt.is_none() && endpoint.serves_api())
+            .filter(|(_, endpoint)| endpoint.membership.archived.is_none())
+            .map(|(&address, _)| address)
+            .collect();
+        for other in rest {
             self.probe_afresh(other);
         }
     }
@@ -184,6 +236,7 @@ impl Policy {
                     doubt.detail
                 ),
             ),
+            None if self.is_bent(Bend::H8) => (Evidence::Impostor, doubt.detail.clone()),
             None => (
                 Evidence::Unverified,
                 format!("{}; no other server verifies either", doubt.detail),

@@ -2,6 +2,8 @@
 
 #[path = "core/administration.rs"]
 mod administration;
+#[path = "core/checked.rs"]
+mod checked;
 #[path = "core/determinism.rs"]
 mod determinism;
 #[path = "core/etcd.rs"]

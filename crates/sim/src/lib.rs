@@ -2,6 +2,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`canary`] | the core without one of its rules, and what notices |
+//! | [`exhaustive`] | all that can happen to three servers and a node, up to a number of moves |
 //! | [`policy`] | what is under test: the mind of a node, behind one trait; the core that ships is one |
 //! | [`world`] | a simulated world: servers, network, names, nodes, clients, in discrete time |
 //! | [`fault`] | all that can be done to a world, and how it sounds as a sentence |
@@ -13,7 +15,9 @@
 //! | [`swarm`] | worlds drawn from seeds: safe at each step, and at rest soon after they are healed |
 #![forbid(unsafe_code)]
 
+pub mod canary;
 mod chance;
+pub mod exhaustive;
 pub mod fault;
 mod names;
 pub mod network;

@@ -51,6 +51,17 @@ async fn ctrl_c_tells_what_is_known_so_far() {
     assert!(told.starts_with("interrupted; until then: "), "{told}");
 }
 
+#[tokio::test]
+async fn all_that_can_happen_is_played_and_k3s_old_policy_is_found_stuck() {
+    let ended = run(["simulate", "--exhaustive", "--depth", "3", "--output", "json"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let told: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+    let jackline = told[0]["states"].as_u64().expect("a count");
+    assert!(jackline > 500, "{jackline} states");
+    assert_eq!(told[0]["stuck"], 0);
+    assert!(told[2]["stuck"].as_u64().is_some_and(|stuck| stuck > 0));
+}
+
 /// Whether the process catches SIGINT.
 fn listens(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();

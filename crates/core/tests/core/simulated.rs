@@ -294,3 +294,29 @@ fn sessions_with_a_dead_server_are_freed_as_soon_as_there_is_somewhere_to_go() {
     assert_eq!(close.endpoint, at(1));
     assert!(matches!(close.which, Which::SilentFor(_)));
 }
+
+/// Seed 175: a stall on an overloaded server that had been judged dead, answered again and was held back cost its sessions.
+#[test]
+fn a_server_that_answers_again_is_slow_and_not_dead() {
+    let mut world = World::attached(2);
+    world.open_sessions(at(1), 1);
+    world.set(at(1), Server::Silent);
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: true,
+    });
+    world.run_until(seconds(10), |world| {
+        world.endpoint(at(1)).health == Health::Unreachable
+    });
+    world.set(at(1), Server::Slow(seconds(2)));
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(1)).reason.contains("held back")
+    });
+    world.log.clear();
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: true,
+    });
+    assert_eq!(world.endpoint(at(1)).health, Health::Unreachable);
+    assert_eq!(world.closes(), vec![]);
+}

@@ -1,0 +1,194 @@
+//! Faults of the core that the exhaustive checker and the canaries' worlds found, each as small as it can be.
+
+use jackline_core::*;
+
+use crate::world::*;
+
+/// Three servers, and a not-ready one is all that answers: degraded.
+fn degraded() -> World {
+    let mut world = World::attached(3);
+    world.set(at(1), Server::Refuses);
+    world.set(at(2), Server::Refuses);
+    world.set(at(3), Server::NotReady("poststarthook/start"));
+    world.run_until(seconds(60), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(100));
+    assert_eq!(world.state(), NodeState::Degraded);
+    world
+}
+
+#[test]
+fn while_degraded_a_server_that_returns_is_found_within_the_cap_of_isolation() {
+    let mut world = degraded();
+    world.set(at(2), Server::Ready);
+    let took = world.run_until(seconds(40), |world| world.state() == NodeState::Attached);
+    assert!(took <= ms(810), "{took:?}");
+}
+
+#[test]
+fn while_degraded_those_that_answer_keep_their_own_pace() {
+    let mut world = degraded();
+    world.log.clear();
+    world.run(seconds(60));
+    let tests = world.probes_of(at(3)).len();
+    assert!((25..=34).contains(&tests), "{tests} tests in a minute");
+}
+
+#[test]
+fn an_archived_server_is_tried_while_degraded() {
+    let mut world = World::attached_with(
+        3,
+        Settings {
+            unwitnessed_grace: seconds(100),
+            ..settings()
+        },
+    );
+    world.set(at(1), Server::Refuses);
+    world
+        .sources
+        .insert(KUBERNETES, Answers::List(vec![at(2), at(3)]));
+    world.run_until(seconds(400), |world| {
+        world.endpoint(at(1)).standing == Standing::Archived
+    });
+    world.set(at(2), Server::Refuses);
+    world.set(at(3), Server::NotReady("poststarthook/start"));
+    world.run_until(seconds(60), |world| world.state() == NodeState::Degraded);
+    world.sources.clear();
+    world.run(seconds(60));
+    world.set(at(1), Server::Ready);
+    let took = world.run_until(seconds(20), |world| world.state() == NodeState::Attached);
+    assert!(took <= seconds(11), "{took:?}");
+}
+
+#[test]
+fn a_server_with_sessions_is_not_archived() {
+    let mut world = World::attached_with(
+        2,
+        Settings {
+            unwitnessed_grace: seconds(100),
+            ..settings()
+        },
+    );
+    world.open_sessions(at(1), 1);
+    world.sources.insert(KUBERNETES, Answers::List(vec![at(2)]));
+    world.run(seconds(400));
+    assert_eq!(
+        world.endpoint(at(1)).standing,
+        Standing::Retained,
+        "its sessions would be left to it untested"
+    );
+    world.tell(Event::SessionClosed {
+        endpoint: at(1),
+        ending: Ending::Downstream,
+    });
+    assert_eq!(world.endpoint(at(1)).standing, Standing::Archived);
+}
+
+#[test]
+fn sessions_that_an_archived_server_took_in_a_storm_have_it_tested() {
+    let mut world = World::attached_with(
+        2,
+        Settings {
+            unwitnessed_grace: seconds(100),
+            ..settings()
+        },
+    );
+    world.set(at(1), Server::Refuses);
+    world.sources.insert(KUBERNETES, Answers::List(vec![at(2)]));
+    world.run_until(seconds(400), |world| {
+        world.endpoint(at(1)).standing == Standing::Archived
+    });
+    world.set(at(1), Server::NotReady("poststarthook/start"));
+    world.open_sessions(at(1), 1);
+    world.run(seconds(2));
+    let moved = world.closes().iter().any(|close| close.endpoint == at(1));
+    assert!(moved, "nobody looked at where the session is");
+    world.tell(Event::SessionClosed {
+        endpoint: at(1),
+        ending: Ending::Ours,
+    });
+    world.run(seconds(1));
+    world.log.clear();
+    world.run(seconds(120));
+    assert_eq!(world.probes_of(at(1)).len(), 0, "M5: and left alone again");
+}
+
+#[test]
+fn an_archived_endpoint_whose_node_is_back_is_retained_again() {
+    let mut world = World::attached(2);
+    world
+        .sources
+        .insert(NODES, nodes(&[("one", at(1)), ("two", at(2))]));
+    world.run(seconds(300));
+    world.set(at(1), Server::Refuses);
+    world.sources.insert(KUBERNETES, Answers::List(vec![at(2)]));
+    world.sources.insert(NODES, nodes(&[("two", at(2))]));
+    world.run_until(seconds(3000), |world| {
+        world.endpoint(at(1)).standing == Standing::Archived
+    });
+    world.tell(Event::NodeReported {
+        source: NODES,
+        refresh: RefreshId(1_000_000),
+        name: "one".into(),
+        node: Some(NodeListing {
+            name: "one".into(),
+            addresses: vec![at(1).ip()],
+            control_plane: true,
+            zone: None,
+            ready: Some(true),
+            leaving: false,
+        }),
+        answered_by: None,
+    });
+    assert_eq!(world.endpoint(at(1)).standing, Standing::Retained);
+}
+
+#[test]
+fn the_first_session_on_a_server_has_it_tested_again() {
+    let mut world = World::attached(2);
+    world.run(seconds(100));
+    // It was started anew between two tests: its kernel accepts, and it is not ready.
+    world.set(at(2), Server::NotReady("poststarthook/start"));
+    world.open_sessions(at(2), 1);
+    let took = world.run_until(seconds(40), |world| {
+        world.closes().iter().any(|close| close.endpoint == at(2))
+    });
+    assert!(took <= seconds(3), "{took:?}");
+}
+
+#[test]
+fn sessions_stay_with_a_server_without_an_api_while_the_other_is_in_doubt() {
+    let mut world = World::attached(2);
+    world.set(at(2), Server::NoApi);
+    world.run(seconds(70));
+    world.set(at(1), Server::Silent);
+    world.tell(Event::HedgeWon {
+        silent: at(1),
+        winner: at(2),
+    });
+    world.log.clear();
+    world.open_sessions(at(2), 1);
+    assert_eq!(world.closes(), [], "it would come straight back");
+    world.set(at(1), Server::Ready);
+    world.run(seconds(4));
+    assert_eq!(world.closes().len(), 1, "R4");
+}
+
+#[test]
+fn where_the_only_ready_one_falls_silent_those_that_were_down_are_tried_at_once() {
+    let mut world = World::attached(2);
+    world.set(at(2), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    world.run(seconds(2));
+    world.open_sessions(at(1), 1);
+    world.run(seconds(1));
+    world.set(at(1), Server::Silent);
+    world.set(at(2), Server::Ready);
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: false,
+    });
+    let took = world.run_until(seconds(40), |world| world.first() == at(2));
+    assert!(took <= ms(1500), "{took:?}");
+}
