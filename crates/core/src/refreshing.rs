@@ -77,8 +77,8 @@ impl Policy {
 
     /// R2: how long an answer of this kind of source is left alone while the node is not isolated. A watch of the Endpoints,
     /// whoever keeps it, tells every change at once; what others are asked besides is asked in case that it lies, and less often.
-    /// Sources that only add, or that only configuration made, are asked half as often again while the Endpoints are
-    /// told. The heartbeat witness has its own reason and its own pace.
+    /// Sources that only add, or that only configuration made, or that tie no endpoint to a Node, are asked half as often again while
+    /// the Endpoints are told. The heartbeat witness has its own reason and its own pace.
     fn pace(&self, kind: SourceKind) -> Duration {
         let telling = || self.sources.iter().filter(|source| source.kind.tells_endpoints());
         let watched = telling().any(|source| source.watch.is_some());
@@ -87,10 +87,12 @@ impl Policy {
             true => self.settings.refresh_watched,
             false => self.settings.refresh_polled,
         };
-        let spare = matches!(
-            kind,
-            SourceKind::Supervisor | SourceKind::Registration | SourceKind::Import
-        );
+        let spare = match kind {
+            SourceKind::Supervisor | SourceKind::Registration | SourceKind::Import => true,
+            // It may not list them, or there are none: all that it brings is this node's zone.
+            SourceKind::Nodes => self.endpoints.values().all(|e| e.membership.node.is_none()),
+            _ => false,
+        };
         match spare && told && self.node.state == NodeState::Attached {
             true => period * 2,
             false => period,

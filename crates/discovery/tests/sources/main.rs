@@ -13,6 +13,7 @@ mod kubernetes;
 mod nodes;
 mod orders;
 mod real_names;
+mod refusals;
 mod registration;
 mod server;
 mod services;
