@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod db_info;
-mod debian;
 mod dns;
 mod dnsmasq;
 mod drain;
