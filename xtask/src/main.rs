@@ -10,7 +10,6 @@
 
 mod bench;
 mod command;
-mod debian;
 mod doubt;
 mod multihost;
 mod mutants;

@@ -87,12 +87,13 @@ impl Policy {
         ready.peek().is_some() && ready.all(|endpoint| endpoint.judgement.short_timeouts >= FALL)
     }
 
-    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1). What is
-    /// ready by name only, and silent, is nobody: who has come back is the witness that is waited for.
+    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1). It is not
+    /// where this credential has seen a ready one: an apiserver that is starting, or has lost etcd before it knew any rights,
+    /// refuses everybody. What is ready by name only, and silent, is nobody: who has come back is the witness that is waited for.
     pub(crate) fn nobody_serves(&self) -> bool {
         let alive = |endpoint: &Endpoint| endpoint.judgement.health == Health::Alive && endpoint.serves_api();
         let nobody = self.node_state() == NodeState::Degraded || self.only_silence_is_ready();
-        nobody && !self.endpoints.values().any(alive)
+        nobody && (self.node.was_attached || !self.endpoints.values().any(alive))
     }
 
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
@@ -167,13 +168,14 @@ impl Policy {
             return Some(Pause::Exactly(self.pause_while_held(judgement)));
         }
         let nobody_ready = self.node_state() != NodeState::Attached;
-        if nobody_ready && judgement.health == Health::NotReady && endpoint.serves_api() {
+        if nobody_ready && endpoint.serves_api() {
             let coming_up = judgement.coming_up_until.is_some_and(|until| self.now < until);
-            match (coming_up, judgement.shared_since.is_some()) {
+            let slow_start = judgement.health == Health::NotReady && judgement.shared_since.is_none();
+            match (coming_up, slow_start) {
                 (true, _) => return Some(Pause::About(BURST_EVERY)),
-                (false, false) => return Some(Pause::About(SLOW_START_EVERY)),
+                (false, true) => return Some(Pause::About(SLOW_START_EVERY)),
                 // S5: a shared cause among servers that served before: the usual pace.
-                (false, true) => {}
+                (false, false) => {}
             }
         }
         if judgement.health == Health::NotReady
