@@ -6,6 +6,7 @@
 //! it. Described in `docs/decisions/0005-journal-and-state-formats.md`.
 
 pub mod deeds;
+pub mod played;
 pub mod replay;
 pub(crate) mod ring;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use jackline_core::{Action, Event, Policy, Settings, Timestamp};
+pub use jackline_core::{Action, Event, Policy, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::ring::{Chunk, Outlet};
