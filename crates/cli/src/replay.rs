@@ -55,7 +55,10 @@ pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
         fs::write(file, html).with_context(|| format!("{} cannot be written", file.display()))?;
     }
     out(&match args.output {
-        LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&json::answer(&answer, args))?),
+        LabOutput::Json => format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json::answer(&answer, args))?
+        ),
         LabOutput::Text => words::answer(&answer, args),
     })?;
     Ok(match answer.played.difference {

@@ -143,8 +143,8 @@ impl Tone {
     pub fn of(state: &str) -> Self {
         match state {
             "ready" | "attached" | "good" => Self::Good,
-            "degraded" | "alive" | "not-ready" | "empty" | "accepting" | "starting" | "leaving" | "closing"
-            | "overloaded" => Self::Poor,
+            "degraded" | "alive" | "not-ready" | "empty" | "no session" | "accepting" | "starting"
+            | "leaving" | "closing" | "overloaded" => Self::Poor,
             "isolated" | "unreachable" | "impostor" | "failed" | "stopped" | "silent" | "frozen"
             | "not running" => Self::Bad,
             _ => Self::Plain,
@@ -195,5 +195,7 @@ impl Page {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -109,7 +109,13 @@ impl Scene {
         if self.breach.is_none() {
             self.log.tell(self.now, node, &format!("BREAKS A RULE: {what}"));
             if let Some(record) = &mut self.record {
-                record.mark(self.now, Group::Node, node, Tone::Bad, format!("breaks a rule: {what}"));
+                record.mark(
+                    self.now,
+                    Group::Node,
+                    node,
+                    Tone::Bad,
+                    format!("breaks a rule: {what}"),
+                );
             }
             self.breach = Some(Breach {
                 at: self.now,

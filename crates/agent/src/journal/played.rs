@@ -153,7 +153,13 @@ impl Played {
             let next = lines.next().transpose()?;
             match (waiting.take(), &next) {
                 // The core is not to be played over it again.
-                (_, Some(super::Line { what: What::Panic(message), .. })) => {
+                (
+                    _,
+                    Some(super::Line {
+                        what: What::Panic(message),
+                        ..
+                    }),
+                ) => {
                     panic = Some(message.clone());
                     break;
                 }
@@ -192,9 +198,13 @@ impl Played {
 
     fn step(&mut self, policy: &mut Policy, seen: &mut Arc<Snapshot>, number: u64, line: super::Line) {
         let What::Event(event) = line.what else { return };
-        let Some(segment) = self.segments.last() else { return };
+        let Some(segment) = self.segments.last() else {
+            return;
+        };
         let due = policy.next_deadline().filter(|(due, _)| *due <= line.at);
-        let timer = due.filter(|_| event == Event::DeadlineReached).map(|(_, timer)| timer);
+        let timer = due
+            .filter(|_| event == Event::DeadlineReached)
+            .map(|(_, timer)| timer);
         let mut actions = Vec::new();
         policy.step(line.at, event.clone(), &mut actions);
         let now = policy.snapshot();

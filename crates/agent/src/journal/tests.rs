@@ -14,8 +14,8 @@ use jackline_core::{
 use proptest::prelude::{Strategy, any, prop};
 use proptest::test_runner::{Config, TestRunner};
 
-use super::replay::{Replay, ReplayError, replay, segments};
 use super::deeds::are_alike;
+use super::replay::{Replay, ReplayError, replay, segments};
 use super::ring::Outlet;
 use super::{Journal, Line, Origin, What};
 use crate::files::faulty::{Fault, FaultyDisk};
@@ -408,7 +408,10 @@ fn replaying_any_segment_does_again_what_the_live_run_did() {
                 let after = replay
                     .play(|line, _, actions| {
                         let kept = line.actions.as_deref().expect("the journal tells them");
-                        assert!(are_alike(kept, actions), "{kept:?} was kept, {actions:?} was played");
+                        assert!(
+                            are_alike(kept, actions),
+                            "{kept:?} was kept, {actions:?} was played"
+                        );
                         again.push((line.at, actions.to_vec()));
                     })
                     .expect("played");

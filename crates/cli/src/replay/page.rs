@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jackline_agent::journal::Event;
+use jackline_agent::journal::played::what_if::Account;
 use jackline_agent::journal::played::why::endpoint_of;
 use jackline_agent::journal::played::words::plain;
 use jackline_agent::journal::played::{Change, Joint, Played, Step};
@@ -30,24 +31,46 @@ pub(super) fn page(answer: &Answer, args: &ReplayArgs) -> Page {
     page.to_ms = drawing.now;
     page.take(drawing.finish());
     if let Some(what_if) = &answer.what_if {
-        page.tables.push(compared(args, &what_if.was.account, &what_if.would.account));
+        page.tables
+            .push(compared(args, &what_if.was.account, &what_if.would.account));
     }
     page
 }
 
-fn compared(
-    args: &ReplayArgs,
-    was: &jackline_agent::journal::played::what_if::Account,
-    would: &jackline_agent::journal::played::what_if::Account,
-) -> Table {
+fn compared(args: &ReplayArgs, was: &Account, would: &Account) -> Table {
     let seconds = |ms: u64| format!("{:.3}", std::time::Duration::from_millis(ms).as_secs_f64());
     let rows = [
-        ("attached, s", seconds(was.attached_ms), seconds(would.attached_ms)),
-        ("degraded, s", seconds(was.degraded_ms), seconds(would.degraded_ms)),
-        ("isolated, s", seconds(was.isolated_ms), seconds(would.isolated_ms)),
+        (
+            "attached, s",
+            seconds(was.attached_ms),
+            seconds(would.attached_ms),
+        ),
+        (
+            "degraded, s",
+            seconds(was.degraded_ms),
+            seconds(would.degraded_ms),
+        ),
+        (
+            "isolated, s",
+            seconds(was.isolated_ms),
+            seconds(would.isolated_ms),
+        ),
         ("tests", was.tests.to_string(), would.tests.to_string()),
-        ("questions to sources", was.questions.to_string(), would.questions.to_string()),
-        ("orders to move or reset sessions", was.closings.to_string(), would.closings.to_string()),
+        (
+            "questions to sources",
+            was.questions.to_string(),
+            would.questions.to_string(),
+        ),
+        (
+            "orders to move or reset sessions",
+            was.closings.to_string(),
+            would.closings.to_string(),
+        ),
+        (
+            "answers of another moment",
+            was.guessed.to_string(),
+            would.guessed.to_string(),
+        ),
     ];
     Table {
         title: format!("With {}", args.set.join(", ")),
@@ -100,7 +123,11 @@ impl Drawing {
             let differs = played.difference == Some(place);
             if !what.is_empty() || differs {
                 let tone = tone_of(step, differs);
-                let differs = if differs { "the core does something else than it did; " } else { "" };
+                let differs = if differs {
+                    "the core does something else than it did; "
+                } else {
+                    ""
+                };
                 let what = format!("{differs}{}", what.join("; "));
                 self.mark("jackline", tone, what, words::chain(played, place));
             }
@@ -111,7 +138,10 @@ impl Drawing {
         let at = match (self.wall_ms, step.wall) {
             (Some(begin), Some(wall)) => u64::try_from(wall.as_millisecond() - begin).unwrap_or(0),
             _ => {
-                let begin = played.segments.first().map_or(0, |segment| segment.header.at.as_millis());
+                let begin = played
+                    .segments
+                    .first()
+                    .map_or(0, |segment| segment.header.at.as_millis());
                 step.at.as_millis().saturating_sub(begin)
             }
         };
@@ -167,12 +197,14 @@ impl Drawing {
     }
 
     fn lane(&mut self, group: Group, name: &str) -> &mut Lane {
-        self.lanes.entry((group, name.to_owned())).or_insert_with(|| Lane {
-            group,
-            name: name.to_owned(),
-            spans: Vec::new(),
-            marks: Vec::new(),
-        })
+        self.lanes
+            .entry((group, name.to_owned()))
+            .or_insert_with(|| Lane {
+                group,
+                name: name.to_owned(),
+                spans: Vec::new(),
+                marks: Vec::new(),
+            })
     }
 
     fn span(&mut self, group: Group, name: &str, state: &str, why: &str) {

@@ -17,7 +17,8 @@ pub(super) fn steps(played: &Played, at: &str, within: Duration) -> Result<Vec<u
         return Err("the journal does not tell the time of any event".to_owned());
     };
     let (begin, lasts) = moment(at, first, last)?;
-    let margin = SignedDuration::try_from(within).map_err(|_| "that is too long a time around it".to_owned())?;
+    let margin =
+        SignedDuration::try_from(within).map_err(|_| "that is too long a time around it".to_owned())?;
     let lasts = SignedDuration::try_from(lasts).unwrap_or(SignedDuration::ZERO);
     let from = begin.checked_sub(margin).unwrap_or(Timestamp::MIN);
     let to = begin
@@ -25,7 +26,9 @@ pub(super) fn steps(played: &Played, at: &str, within: Duration) -> Result<Vec<u
         .and_then(|end| end.checked_add(margin))
         .unwrap_or(Timestamp::MAX);
     if to < first || from > last {
-        return Err(format!("the journal tells of {first} to {last}: {at} is not among it"));
+        return Err(format!(
+            "the journal tells of {first} to {last}: {at} is not among it"
+        ));
     }
     let found = played.telling(played.between(from, to));
     if !found.is_empty() {

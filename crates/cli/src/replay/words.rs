@@ -18,7 +18,10 @@ pub(super) fn answer(answer: &Answer, args: &ReplayArgs) -> String {
         text.push_str(&explained(&answer.played, asked));
     }
     if let Some(what_if) = &answer.what_if {
-        text.push_str(&format!("\nWith {}, in the world that the journal tells of:\n\n", args.set.join(", ")));
+        text.push_str(&format!(
+            "\nWith {}, in the world that the journal tells of:\n\n",
+            args.set.join(", ")
+        ));
         text.push_str(&accounts(&what_if.was.account, &what_if.would.account));
         text.push_str(&parting(answer, what_if));
     }
@@ -63,7 +66,9 @@ pub(super) fn remark(segment: &Segment) -> Option<String> {
         remarks.push("its last line is cut short, as by a kill, and left out".to_owned());
     }
     if let Some(panic) = &segment.panic {
-        remarks.push(format!("the core panicked over its last event, which is not played again: {panic}"));
+        remarks.push(format!(
+            "the core panicked over its last event, which is not played again: {panic}"
+        ));
     }
     let ours = env!("CARGO_PKG_VERSION");
     if segment.header.version != ours {
@@ -81,9 +86,15 @@ pub(super) fn verdict(played: &Played) -> String {
         (Some(place), _) => {
             let step = &played.steps[place];
             let path = played.segments[step.segment].path.display();
-            format!("The core does something else than it did, first at line {} of {path}.", step.line)
+            format!(
+                "The core does something else than it did, first at line {} of {path}.",
+                step.line
+            )
         }
-        (None, 0) => "The journal does not tell what was done (an older jackline wrote it): nothing to compare with.".to_owned(),
+        (None, 0) => {
+            "The journal does not tell what was done (an older jackline wrote it): nothing to compare with."
+                .to_owned()
+        }
         (None, compared) if compared == played.steps.len() => "The core does the same as it did.".to_owned(),
         (None, compared) => format!(
             "The core does the same as it did, in the {compared} of {} events whose actions the journal tells.",
@@ -100,7 +111,10 @@ fn difference(played: &Played) -> String {
     let step = &played.steps[place];
     let settings = &played.segments[step.segment].header.settings;
     text.push_str(&format!("\n{} {}\n", time(step), happened(played, step)));
-    for (when, actions) in [("then", step.kept.as_deref().unwrap_or_default()), ("now", &step.actions)] {
+    for (when, actions) in [
+        ("then", step.kept.as_deref().unwrap_or_default()),
+        ("now", &step.actions),
+    ] {
         if actions.is_empty() {
             text.push_str(&format!("  {when}: nothing\n"));
         }
@@ -165,7 +179,11 @@ pub(super) fn chain(played: &Played, place: usize) -> Vec<String> {
 }
 
 pub(super) fn happened(played: &Played, step: &Step) -> String {
-    words::of_event(&step.event, step.timer, &played.segments[step.segment].header.settings)
+    words::of_event(
+        &step.event,
+        step.timer,
+        &played.segments[step.segment].header.settings,
+    )
 }
 
 /// When, for people: the day is in the first line.
@@ -183,9 +201,22 @@ fn accounts(was: &Account, would: &Account) -> String {
         ("degraded", seconds(was.degraded_ms), seconds(would.degraded_ms)),
         ("isolated", seconds(was.isolated_ms), seconds(would.isolated_ms)),
         ("tests", was.tests.to_string(), would.tests.to_string()),
-        ("questions to sources", was.questions.to_string(), would.questions.to_string()),
-        ("orders to move or reset sessions", was.closings.to_string(), would.closings.to_string()),
+        (
+            "questions to sources",
+            was.questions.to_string(),
+            would.questions.to_string(),
+        ),
+        (
+            "orders to move or reset sessions",
+            was.closings.to_string(),
+            would.closings.to_string(),
+        ),
         ("lines in the log", was.lines.to_string(), would.lines.to_string()),
+        (
+            "answers of another moment",
+            was.guessed.to_string(),
+            would.guessed.to_string(),
+        ),
     ];
     let mut text = format!("{:34}{:>16}{:>16}\n", "", "as it was set", "otherwise");
     for (what, was, would) in rows {
@@ -207,8 +238,12 @@ fn parting(answer: &Answer, what_if: &super::WhatIf) -> String {
             None => format!("  {name}: nothing more\n"),
             Some((at, action)) => {
                 let wall = segment.header.wall_of(*at);
-                let time = wall.map_or_else(|| format!("{at} s"), |wall| wall.strftime("%T%.3fZ").to_string());
-                format!("  {name}: {time} {}\n", words::of_action(action, &segment.header.settings))
+                let time =
+                    wall.map_or_else(|| format!("{at} s"), |wall| wall.strftime("%T%.3fZ").to_string());
+                format!(
+                    "  {name}: {time} {}\n",
+                    words::of_action(action, &segment.header.settings)
+                )
             }
         });
     }

@@ -70,7 +70,10 @@ fn line(what: &str, progress: Progress, elapsed: Duration) -> String {
     let Progress { done, of, failed } = progress;
     let left = match done {
         0 => "no estimate yet".to_owned(),
-        done => format!("about {} to go", span(elapsed.as_secs() * of.saturating_sub(done) / done)),
+        done => format!(
+            "about {} to go",
+            span(elapsed.as_secs() * of.saturating_sub(done) / done)
+        ),
     };
     format!("{done} of {of} {what}, {failed} failed, {left}")
 }

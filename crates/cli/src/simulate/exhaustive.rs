@@ -40,7 +40,9 @@ fn end_early(output: LabOutput) {
     let told = match output {
         LabOutput::Json => {
             let mut all = known.done.clone();
-            all.push(json!({ "policy": "jackline", "cast": known.cast, "stopped": true, "levels": known.levels }));
+            all.push(
+                json!({ "policy": "jackline", "cast": known.cast, "stopped": true, "levels": known.levels }),
+            );
             serde_json::to_string_pretty(&all).unwrap_or_default()
         }
         LabOutput::Text => {
@@ -66,7 +68,9 @@ pub(crate) fn check(args: &SimulateArgs) -> anyhow::Result<Exit> {
     for cast in CASTS {
         (known().cast, known().levels) = (cast.name, Vec::new());
         let outcome = examine(&jackline(cast, None), limits, &mut |level| {
-            known().levels.push(json!({ "depth": level.depth, "states": level.states }));
+            known()
+                .levels
+                .push(json!({ "depth": level.depth, "states": level.states }));
             complain(&format!(
                 "{}: {} states {} moves away, after {:.1} s{}",
                 cast.name,
@@ -102,7 +106,9 @@ fn estimate(depth: u32, of: u32, took: std::time::Duration) -> String {
     match of.saturating_sub(depth) {
         0 => String::new(),
         left => {
-            let times: f64 = (1..=left).map(|level| LEVEL_TIMES.powi(i32::try_from(level).unwrap_or(i32::MAX))).sum();
+            let times: f64 = (1..=left)
+                .map(|level| LEVEL_TIMES.powi(i32::try_from(level).unwrap_or(i32::MAX)))
+                .sum();
             format!("; about {:.0} s to go", took.as_secs_f64() * times)
         }
     }

@@ -65,7 +65,9 @@ fn failures(report: &Report) -> Table {
     Table {
         title: "Seeds that failed".to_owned(),
         note: "Shrunk to the nodes and faults that are needed.".to_owned(),
-        columns: ["seed", "at, ms", "node", "rule", "to repeat it"].map(str::to_owned).to_vec(),
+        columns: ["seed", "at, ms", "node", "rule", "to repeat it"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: rows.collect(),
         best: Vec::new(),
     }
@@ -75,7 +77,11 @@ fn failures(report: &Report) -> Table {
 pub(crate) fn of_story(story: &Story) -> (Page, Outcome) {
     let mut page = Page {
         title: format!("jackline simulate, seed {}", story.world.seed),
-        command: format!("jackline simulate --seeds {0}..{1} --timeline", story.world.seed, story.world.seed + 1),
+        command: format!(
+            "jackline simulate --seeds {0}..{1} --timeline",
+            story.world.seed,
+            story.world.seed + 1
+        ),
         ..Page::default()
     };
     let outcome = story.play_on(&mut page, &kind());
@@ -93,8 +99,23 @@ pub(crate) fn of_story(story: &Story) -> (Page, Outcome) {
 
 /// What an exhaustive search came to.
 pub(crate) fn of_search(told: &[serde_json::Value], good: bool) -> Page {
-    let columns = ["policy", "cast", "depth", "states", "moves", "heals", "stuck", "late", "breaches", "slowest_ms"];
-    let shown = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let columns = [
+        "policy",
+        "cast",
+        "depth",
+        "states",
+        "moves",
+        "heals",
+        "stuck",
+        "late",
+        "breaches",
+        "slowest_ms",
+    ];
+    let shown = |value: &serde_json::Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    };
     Page {
         title: "jackline simulate --exhaustive".to_owned(),
         command: "jackline simulate --exhaustive".to_owned(),
@@ -105,7 +126,11 @@ pub(crate) fn of_search(told: &[serde_json::Value], good: bool) -> Page {
         good,
         tables: vec![Table {
             title: "All that can happen".to_owned(),
-            note: told.iter().map(|one| shown(&one["words"])).collect::<Vec<_>>().join(" "),
+            note: told
+                .iter()
+                .map(|one| shown(&one["words"]))
+                .collect::<Vec<_>>()
+                .join(" "),
             columns: columns.map(str::to_owned).to_vec(),
             rows: told
                 .iter()

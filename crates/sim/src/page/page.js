@@ -102,7 +102,7 @@
     cursor.style.left = `${percent(view.at)}%`;
     track.append(cursor);
     const name = make("div", { class: "name" }, make("small", { text: `${lane.group} ` }), lane.name);
-    return make("div", { class: "lane", "data-group": lane.group, "data-name": lane.name }, name, track);
+    return make("div", { class: lane.marks.length > 0 ? "lane marked" : "lane", "data-group": lane.group, "data-name": lane.name }, name, track);
   };
 
   const drawNow = (lanes) => {

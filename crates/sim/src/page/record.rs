@@ -22,6 +22,8 @@ pub(crate) struct Record {
     lanes: BTreeMap<(Group, String), Lane>,
     /// What each node was told last.
     told: BTreeMap<String, Vec<String>>,
+    /// What each node said of itself last.
+    said: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -40,12 +42,7 @@ impl Record {
         let at = now.as_millis();
         let lane = self.lane(group, name);
         match lane.spans.last_mut().filter(|last| last.to_ms == u64::MAX) {
-            Some(last) if last.state == state => {
-                if last.why.is_empty() {
-                    last.why = why.to_owned();
-                }
-                return;
-            }
+            Some(last) if last.state == state && last.why == why => return,
             Some(last) => last.to_ms = at,
             None => {}
         }
@@ -59,12 +56,14 @@ impl Record {
     }
 
     fn lane(&mut self, group: Group, name: &str) -> &mut Lane {
-        self.lanes.entry((group, name.to_owned())).or_insert_with(|| Lane {
-            group,
-            name: name.to_owned(),
-            spans: Vec::new(),
-            marks: Vec::new(),
-        })
+        self.lanes
+            .entry((group, name.to_owned()))
+            .or_insert_with(|| Lane {
+                group,
+                name: name.to_owned(),
+                spans: Vec::new(),
+                marks: Vec::new(),
+            })
     }
 
     /// Something happened.
@@ -112,20 +111,22 @@ impl Record {
             match action {
                 Action::Announce(said) => {
                     let subject = match &said.subject {
-                        Subject::Node => String::new(),
+                        Subject::Node => {
+                            self.said.insert(node.name.clone(), said.text.clone());
+                            String::new()
+                        }
                         Subject::Endpoint(endpoint) => format!("{}: ", names(*endpoint)),
                         Subject::Source(source) => {
                             let kind = node.sources.get(usize::from(source.0));
                             format!("source {}: ", kind.map_or("", |kind| kind_word(*kind)))
                         }
                     };
-                    if let (Subject::Endpoint(endpoint), Some((state, why))) =
-                        (&said.subject, said.text.split_once(": "))
+                    if let Subject::Endpoint(endpoint) = &said.subject
+                        && let Some((state, why)) = said.text.split_once(": ")
+                        && is_health(state)
                     {
-                        if is_health(state) {
-                            let lane = format!("{} / {}", node.name, names(*endpoint));
-                            self.turn(now, Group::Endpoint, &lane, state, why);
-                        }
+                        let lane = format!("{} / {}", node.name, names(*endpoint));
+                        self.turn(now, Group::Endpoint, &lane, state, why);
                     }
                     let tone = match said.level {
                         Level::Debug => Tone::Plain,
@@ -133,7 +134,13 @@ impl Record {
                         Level::Warn => Tone::Poor,
                         Level::Error => Tone::Bad,
                     };
-                    self.mark(now, Group::Node, &node.name, tone, format!("{subject}{}", said.text));
+                    self.mark(
+                        now,
+                        Group::Node,
+                        &node.name,
+                        tone,
+                        format!("{subject}{}", said.text),
+                    );
                 }
                 Action::CloseSessions(order) => {
                     let how = match order.pace {
@@ -154,7 +161,9 @@ pub(crate) type Names<'a> = dyn Fn(std::net::SocketAddr) -> String + 'a;
 
 /// Looks at all that the facts and commands do not tell, after each step.
 pub(crate) fn look(world: &mut World) {
-    let Some(mut record) = world.scene.record.take() else { return };
+    let Some(mut record) = world.scene.record.take() else {
+        return;
+    };
     let now = world.scene.now;
     for server in &world.scene.plane.servers {
         let (state, why) = of_server(&world.scene, server);
@@ -167,14 +176,22 @@ pub(crate) fn look(world: &mut World) {
             Some(NodeState::Degraded) => "degraded",
             Some(NodeState::Isolated) => "isolated",
         };
-        record.turn(now, Group::Node, &node.spec.name, state, "");
-        let lasting: Vec<usize> = (0..node.clients.len()).filter(|client| node.is_lasting(*client)).collect();
+        let said = record
+            .said
+            .get(&node.spec.name)
+            .filter(|_| node.state().is_some());
+        let why = said.cloned().unwrap_or_default();
+        record.turn(now, Group::Node, &node.spec.name, state, &why);
+        let lasting: Vec<usize> = (0..node.clients.len())
+            .filter(|client| node.is_lasting(*client))
+            .collect();
         for client in lasting {
             let name = format!("{} / client {client}", node.spec.name);
             let session = node.sessions.values().find(|session| session.client == client);
-            let state = session.map_or_else(|| "no session".to_owned(), |session| {
-                format!("on {}", world.scene.name_of(session.endpoint))
-            });
+            let state = session.map_or_else(
+                || "no session".to_owned(),
+                |session| format!("on {}", world.scene.name_of(session.endpoint)),
+            );
             record.turn(now, Group::Session, &name, &state, "");
         }
     }
@@ -182,7 +199,11 @@ pub(crate) fn look(world: &mut World) {
 }
 
 fn of_server(scene: &Scene, server: &Server) -> (&'static str, String) {
-    let mut why: Vec<String> = server.failing.iter().map(|check| format!("{check} fails")).collect();
+    let mut why: Vec<String> = server
+        .failing
+        .iter()
+        .map(|check| format!("{check} fails"))
+        .collect();
     for (is, words) in [
         (server.cut_from_etcd, "cut off from etcd"),
         (server.loses_writes, "loses writes"),
@@ -214,12 +235,19 @@ fn of_server(scene: &Scene, server: &Server) -> (&'static str, String) {
 fn of_source(event: &Event) -> Option<(jackline_core::SourceId, &'static str, String)> {
     match event {
         Event::SourceReported { source, report, .. } => {
-            let state = match report.endpoints.is_empty() && report.nodes.is_empty() {
-                true => "empty",
-                false => "good",
+            let nothing =
+                report.endpoints.is_empty() && report.nodes.is_empty() && report.heartbeat.is_none();
+            let state = if nothing { "empty" } else { "good" };
+            let listed: Vec<String> = report
+                .endpoints
+                .iter()
+                .map(|listing| listing.ip.to_string())
+                .collect();
+            let why = match listed.is_empty() {
+                true => String::new(),
+                false => format!("lists {}", listed.join(", ")),
             };
-            let listed: Vec<String> = report.endpoints.iter().map(|listing| listing.ip.to_string()).collect();
-            Some((*source, state, format!("lists {}", listed.join(", "))))
+            Some((*source, state, why))
         }
         Event::SourceFailed { source, failure, .. } => Some((*source, "failed", failure.reason.clone())),
         _ => None,
@@ -227,5 +255,8 @@ fn of_source(event: &Event) -> Option<(jackline_core::SourceId, &'static str, St
 }
 
 fn is_health(word: &str) -> bool {
-    matches!(word, "ready" | "alive" | "not-ready" | "unreachable" | "impostor" | "unknown")
+    matches!(
+        word,
+        "ready" | "alive" | "not-ready" | "unreachable" | "impostor" | "unknown"
+    )
 }

@@ -41,7 +41,11 @@ fn a_story_on_a_page_is_the_story_that_was_played() {
     for lane in &page.lanes {
         let joined = lane.spans.windows(2).all(|pair| pair[0].to_ms <= pair[1].from_ms);
         assert!(joined, "{}: {:?}", lane.name, lane.spans);
-        assert!(lane.spans.iter().all(|span| span.to_ms <= page.to_ms), "{}", lane.name);
+        assert!(
+            lane.spans.iter().all(|span| span.to_ms <= page.to_ms),
+            "{}",
+            lane.name
+        );
     }
     let decided = of(Group::Node).flat_map(|lane| &lane.marks);
     let (mut count, mut reasons) = (0, 0);
@@ -49,7 +53,10 @@ fn a_story_on_a_page_is_the_story_that_was_played() {
         count += 1;
         reasons += usize::from(!mark.why.is_empty() && !mark.what.is_empty());
     }
-    assert!(count > 5 && reasons + 2 * story.world.nodes.len() >= count, "{reasons} of {count}");
+    assert!(
+        count > 5 && reasons + 2 * story.world.nodes.len() >= count,
+        "{reasons} of {count}"
+    );
 }
 
 #[test]
@@ -72,6 +79,10 @@ fn no_word_breaks_out_of_the_page_and_the_page_asks_nobody() {
 #[test]
 fn what_is_too_much_for_a_page_is_counted() {
     let mut page = Page::default();
-    page.take((0..LANES_MAX + 3).map(|number| lane(&number.to_string(), "x")).collect());
+    page.take(
+        (0..LANES_MAX + 3)
+            .map(|number| lane(&number.to_string(), "x"))
+            .collect(),
+    );
     assert_eq!((page.lanes.len(), page.left_out), (LANES_MAX, 3));
 }

@@ -119,9 +119,7 @@ impl Story {
         };
         let faults = self.faults.iter().enumerate();
         let mut marks: Vec<Mark> = faults
-            .map(|(place, (at, fault))| {
-                mark(*at, Tone::Bad, format!("{} (fault {place})", cast.tell(fault)))
-            })
+            .map(|(place, (at, fault))| mark(*at, Tone::Bad, format!("{} (fault {place})", cast.tell(fault))))
             .collect();
         marks.push(mark(self.healed_at, Tone::Good, "all is healed".to_owned()));
         Lane {

@@ -49,7 +49,12 @@ pub enum Change {
 pub(super) fn opening(now: &Snapshot) -> Vec<Change> {
     let mut changes = vec![node(now)];
     changes.extend(now.sources.iter().map(source));
-    changes.extend(now.endpoints.iter().enumerate().map(|(place, view)| endpoint(view, place == 0)));
+    changes.extend(
+        now.endpoints
+            .iter()
+            .enumerate()
+            .map(|(place, view)| endpoint(view, place == 0)),
+    );
     changes
 }
 
@@ -74,9 +79,7 @@ pub(super) fn between(before: &Snapshot, now: &Snapshot) -> Vec<Change> {
             .enumerate()
             .find(|(_, then)| then.address == view.address);
         let same = then.is_some_and(|(then_place, then)| {
-            then.health == view.health
-                && then.standing == view.standing
-                && (then_place == 0) == (place == 0)
+            then.health == view.health && then.standing == view.standing && (then_place == 0) == (place == 0)
         });
         if !same {
             changes.push(endpoint(view, place == 0));

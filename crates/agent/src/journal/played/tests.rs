@@ -141,7 +141,10 @@ fn a_doctored_journal_shows_the_first_difference() {
     let paths = story(dir.path());
     let text = fs::read_to_string(&paths[0]).expect("there");
     // The dial that was refused never was.
-    let refused = text.lines().position(|line| line.contains("DialFailed")).expect("there");
+    let refused = text
+        .lines()
+        .position(|line| line.contains("DialFailed"))
+        .expect("there");
     let doctored = text.replacen(
         "{\"DialFailed\":{\"endpoint\":\"10.0.0.1:6443\",\"failure\":\"Refused\"}}",
         "\"RefreshRequested\"",
@@ -164,7 +167,7 @@ fn rubbish_is_refused_with_a_sentence_and_a_line_cut_short_is_told() {
     let path = dir.path().join("one.jsonl");
     let said = |text: &str| {
         fs::write(&path, text).expect("written");
-        play(&[path.clone()]).map_err(|error| error.to_string())
+        play(std::slice::from_ref(&path)).map_err(|error| error.to_string())
     };
     let header = text.lines().next().expect("a header").len();
     for (rubbish, sentence) in [
@@ -172,7 +175,10 @@ fn rubbish_is_refused_with_a_sentence_and_a_line_cut_short_is_told() {
         ("", "there is no whole line"),
         (&text[..header / 2], "there is no whole line"),
         ("{\"jackline_journal\":9}\n", "has format 9"),
-        (&text.replacen("DeadlineReached", "DeadlineRaeched", 1), "unknown variant"),
+        (
+            &text.replacen("DeadlineReached", "DeadlineRaeched", 1),
+            "unknown variant",
+        ),
     ] {
         let error = said(rubbish).expect_err(sentence);
         assert!(error.contains(sentence) && error.contains("one.jsonl"), "{error}");

@@ -21,6 +21,9 @@ use world::World;
 /// So many deadlines of its own a core may meet between two recorded events: more are a defect of the core's.
 const DEADLINES_MAX: usize = 1_000_000;
 
+/// An answer from so far away is as good as one of the moment.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
 /// What a core came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Account {
@@ -38,6 +41,8 @@ pub struct Account {
     pub closings: u64,
     /// Lines for people.
     pub lines: u64,
+    /// Answers that were given at another moment, more than a second from the question: the more, the less this is worth.
+    pub guessed: u64,
 }
 
 /// A core in the recorded world.
@@ -81,7 +86,12 @@ pub fn what_if(played: &Played, set: &[String]) -> Result<WhatIf, SettingError> 
         .collect();
     let world = World::of(&recorded, &asked);
     let was = course(header.checkpoint.clone(), header.at, &recorded, &world);
-    let would = course(header.checkpoint.clone().under(settings), header.at, &recorded, &world);
+    let would = course(
+        header.checkpoint.clone().under(settings),
+        header.at,
+        &recorded,
+        &world,
+    );
     let pairs = was.actions.iter().zip(&would.actions);
     let same = pairs.take_while(|(was, would)| was == would).count();
     let all = same == was.actions.len() && same == would.actions.len();
@@ -128,8 +138,11 @@ struct Player<'a> {
 impl Player<'_> {
     /// What was asked before the checkpoint is answered as it was: nobody knows what else was under way.
     fn ask_what_is_under_way(&mut self, recorded: &[(Timestamp, &Event)]) {
-        let unasked = recorded.iter().filter(|(_, event)| self.world.was_asked_before(event));
-        self.answers.extend(unasked.map(|(at, event)| (*at, (*event).clone())));
+        let unasked = recorded
+            .iter()
+            .filter(|(_, event)| self.world.was_asked_before(event));
+        self.answers
+            .extend(unasked.map(|(at, event)| (*at, (*event).clone())));
     }
 
     /// What a watch tells, told by the watch that is open here.
@@ -216,7 +229,10 @@ impl Player<'_> {
                 Action::Announce(_) => account.lines += 1,
                 Action::KeepSessions { .. } | Action::PersistMembership { .. } | Action::ReloadTrust => {}
             }
-            self.answers.extend(self.world.answer(self.now, &action));
+            if let Some(reply) = self.world.answer(self.now, &action) {
+                self.course.account.guessed += u64::from(reply.apart > SAME_MOMENT);
+                self.answers.push((reply.at, reply.event));
+            }
             self.course.actions.push((self.now, action));
         }
     }

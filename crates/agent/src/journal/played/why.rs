@@ -41,9 +41,10 @@ impl Played {
         let tells = |place: &usize| {
             self.steps.get(*place).is_some_and(|step| {
                 !step.changes.is_empty()
-                    || step.actions.iter().any(|action| {
-                        matches!(action, Action::Announce(_) | Action::CloseSessions(_))
-                    })
+                    || step
+                        .actions
+                        .iter()
+                        .any(|action| matches!(action, Action::Announce(_) | Action::CloseSessions(_)))
             })
         };
         steps.filter(tells).collect()

@@ -17,21 +17,31 @@ const LIST_MAX: usize = 8;
 pub fn of_event(event: &Event, timer: Option<Timer>, settings: &Settings) -> String {
     let source = |id: &SourceId| name_of(*id, settings);
     match event {
-        Event::SourceReported { source: id, report, .. } => {
+        Event::SourceReported {
+            source: id, report, ..
+        } => {
             format!("source {} tells {}", source(id), of_report(report))
         }
-        Event::SourceFailed { source: id, failure, .. } => {
+        Event::SourceFailed {
+            source: id, failure, ..
+        } => {
             format!("source {} fails: {}", source(id), failure.reason)
         }
         Event::NodeReported { name, node, .. } => match node {
             Some(_) => format!("the Node {name} is there"),
             None => format!("the Node {name} is gone"),
         },
-        Event::WatchEnded { source: id, reason, .. } => format!("the watch of {} ends: {reason}", source(id)),
-        Event::ProbeSucceeded { endpoint, finding, .. } => {
+        Event::WatchEnded {
+            source: id, reason, ..
+        } => format!("the watch of {} ends: {reason}", source(id)),
+        Event::ProbeSucceeded {
+            endpoint, finding, ..
+        } => {
             format!("a test of {endpoint} finds it {}", of_finding(finding))
         }
-        Event::ProbeFailed { endpoint, failure, .. } => {
+        Event::ProbeFailed {
+            endpoint, failure, ..
+        } => {
             format!("a test of {endpoint} fails: {}", of_failure(failure))
         }
         Event::DialFailed { endpoint, failure } => match failure {
@@ -94,7 +104,10 @@ pub fn of_action(action: &Action, settings: &Settings) -> String {
     match action {
         Action::RefreshSource(order) => match &order.ask {
             Ask::Everything => format!("asks source {}", name_of(order.source, settings)),
-            Ask::Node(node) => format!("asks source {} for the Node {node}", name_of(order.source, settings)),
+            Ask::Node(node) => format!(
+                "asks source {} for the Node {node}",
+                name_of(order.source, settings)
+            ),
         },
         Action::StartProbe(start) => {
             let fresh = if start.fresh { " on a new connection" } else { "" };
@@ -140,7 +153,11 @@ pub fn of_change(change: &Change) -> String {
             reason,
         } => {
             let first = if *first { ", the first choice" } else { "" };
-            format!("{address} is {}, {}{first}: {reason}", plain(health), plain(standing))
+            format!(
+                "{address} is {}, {}{first}: {reason}",
+                plain(health),
+                plain(standing)
+            )
         }
         Change::Forgotten { address } => format!("{address} is forgotten"),
         Change::Source {
@@ -149,7 +166,10 @@ pub fn of_change(change: &Change) -> String {
             endpoints,
             error,
         } => {
-            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let error = error
+                .as_ref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             format!("source {name} is {}, lists {endpoints}{error}", plain(state))
         }
     }

@@ -76,10 +76,8 @@ pub fn change(settings: &mut Settings, word: &str) -> Result<(), SettingError> {
         "timing.drain-time" => &mut settings.drain_time,
         "timing.settling-time" => &mut settings.settling_time,
         _ => {
-            return Err(SettingError::Key {
-                key: key.to_owned(),
-            });
-        },
+            return Err(SettingError::Key { key: key.to_owned() });
+        }
     };
     let given: Duration = read(key, value)?;
     if given < PACE_MIN && !matches!(key, "timing.drain-time" | "timing.settling-time") {

@@ -22,6 +22,17 @@ struct Answered {
     event: Event,
 }
 
+/// An answer on its way.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// When it comes.
+    pub(super) at: Timestamp,
+    /// What it is.
+    pub(super) event: Event,
+    /// How far from the present question the one was that it answered.
+    pub(super) apart: Duration,
+}
+
 /// The recorded answers.
 #[derive(Debug, Default)]
 pub(super) struct World {
@@ -70,8 +81,6 @@ impl World {
                 _ => {}
             }
         }
-        world.probes.sort_unstable();
-        world.refreshes.sort_unstable();
         for (at, event) in recorded {
             let Some(key) = question(event) else { continue };
             if let Some((whom, begun)) = open.get(&key) {
@@ -83,7 +92,38 @@ impl World {
                 world.answered.entry(whom.clone()).or_default().push(answered);
             }
         }
+        world.add_what_clients_saw(recorded);
+        world.probes.sort_unstable();
+        world.refreshes.sort_unstable();
         world
+    }
+
+    /// Between two tests clients tell how an endpoint fares: then a test would have found what the nearest one that went as
+    /// well did.
+    fn add_what_clients_saw(&mut self, recorded: &[(Timestamp, &Event)]) {
+        let mut seen = Vec::new();
+        for (at, event) in recorded {
+            let (endpoint, well) = match event {
+                Event::SessionAnswered { endpoint, .. } | Event::SessionsProgressed { endpoint } => {
+                    (endpoint, true)
+                }
+                Event::DialFailed { endpoint, .. } => (endpoint, false),
+                _ => continue,
+            };
+            let whom = Whom::Endpoint(*endpoint);
+            let tests = self.answered.get(&whom).into_iter().flatten();
+            let alike = tests.filter(|test| matches!(test.event, Event::ProbeSucceeded { .. }) == well);
+            if let Some(nearest) = alike.min_by_key(|test| apart(test.asked, *at)) {
+                let stands_for = Answered {
+                    asked: *at,
+                    ..nearest.clone()
+                };
+                seen.push((whom, stands_for));
+            }
+        }
+        for (whom, answered) in seen {
+            self.answered.entry(whom).or_default().push(answered);
+        }
     }
 
     /// Whether an event answers what was asked before the journal's beginning.
@@ -97,20 +137,34 @@ impl World {
 
     /// The answer to what is asked now, and when it comes. What nobody ever asked is not answered: the core takes it for
     /// lost in time.
-    pub(super) fn answer(&self, now: Timestamp, action: &Action) -> Option<(Timestamp, Event)> {
+    pub(super) fn answer(&self, now: Timestamp, action: &Action) -> Option<Reply> {
         let (whom, number) = match action {
             Action::StartProbe(start) => (Whom::Endpoint(start.endpoint), start.probe.0),
             Action::RefreshSource(order) => match &order.ask {
                 Ask::Everything => (Whom::Source(order.source), order.refresh.0),
                 Ask::Node(name) => (Whom::Node(order.source, name.clone()), order.refresh.0),
             },
-            Action::ReloadTrust => return Some((now, Event::TrustReloaded { changed: false })),
+            Action::ReloadTrust => {
+                return Some(Reply {
+                    at: now,
+                    event: Event::TrustReloaded { changed: false },
+                    apart: Duration::ZERO,
+                });
+            }
             _ => return None,
         };
-        let apart = |answered: &&Answered| answered.asked.since(now).max(now.since(answered.asked));
-        let nearest = self.answered.get(&whom)?.iter().min_by_key(apart)?;
-        Some((now + nearest.took, numbered(&nearest.event, number)))
+        let tests = self.answered.get(&whom)?.iter();
+        let nearest = tests.min_by_key(|answered| apart(answered.asked, now))?;
+        Some(Reply {
+            at: now + nearest.took,
+            event: numbered(&nearest.event, number),
+            apart: apart(nearest.asked, now),
+        })
     }
+}
+
+fn apart(one: Timestamp, other: Timestamp) -> Duration {
+    one.since(other).max(other.since(one))
 }
 
 /// The same answer to another question.
