@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod replay;
+
+pub(crate) use replay::ReplayArgs;
+
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
 #[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
@@ -40,7 +44,7 @@ pub(crate) enum Command {
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Play a node's journal again through the same core: the same actions, or the first difference, and why.
-    #[command(after_help = REPLAY_EXAMPLES)]
+    #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
     #[command(after_help = RBAC_EXAMPLES)]
@@ -286,48 +290,6 @@ pub(crate) struct SimulateArgs {
     /// Words for people, or the report as JSON, as in docs/simulate-schema.json
     #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
     pub(crate) output: LabOutput,
-}
-
-const REPLAY_EXAMPLES: &str = "\
-The journal is read as it is, of a running jackline too; nothing is sent and
-nothing is written but FILE. Play it with the version that wrote it.
-
-Examples:
-  jackline replay /var/lib/jackline                  does the core do the same?
-  jackline replay /var/lib/jackline --at 03:12       why did it do that?
-  jackline replay ./journal --set timing.probe-used=5s     what if?
-  jackline replay ./segment-00000007.jsonl --html replay.html
-
-Exit status: 0 the same actions, 1 a difference or a damaged journal, 64 wrong
-usage.";
-
-#[derive(Args, Debug)]
-pub(crate) struct ReplayArgs {
-    /// A segment of a journal, a folder of segments, or jackline's state folder
-    #[arg(value_name = "JOURNAL")]
-    pub(crate) journal: PathBuf,
-    /// Explain what was decided then, in UTC: 03:12, 03:12:04 or 2026-01-31T03:12:04Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) at: Option<String>,
-    /// … and so long before and after, in whole seconds
-    #[arg(long, value_name = "SECONDS", default_value = "0", requires = "at", value_parser = whole_seconds)]
-    pub(crate) within: std::time::Duration,
-    /// What if this key of the configuration had had this value; may be given again
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-    /// Write a page to look at: one file, which needs no network
-    #[arg(long, value_name = "FILE")]
-    pub(crate) html: Option<PathBuf>,
-    /// Words for people, or JSON as in docs/replay-schema.json
-    #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
-    pub(crate) output: LabOutput,
-}
-
-fn whole_seconds(text: &str) -> Result<std::time::Duration, String> {
-    let seconds = text.trim_end_matches('s').parse::<u32>();
-    seconds
-        .map(|seconds| std::time::Duration::from_secs(seconds.into()))
-        .map_err(|_| format!("{text:?} is no number of seconds"))
 }
 
 /// Places in a list.
