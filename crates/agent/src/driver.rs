@@ -92,6 +92,7 @@ impl<E: Effects> Driver<E> {
             (self.stepping)(&mut self.policy, now, event, &mut actions)
         }))
         .map_err(restart::words)?;
+        self.journal.acted(&actions);
         let changed = self.publish();
         let told = actions.iter().any(|action| matches!(action, Action::Announce(_)));
         for action in actions {

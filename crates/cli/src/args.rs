@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod replay;
+
+pub(crate) use replay::ReplayArgs;
+
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
 #[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
@@ -39,6 +43,9 @@ pub(crate) enum Command {
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Play a node's journal again through the same core: the same actions, or the first difference, and why.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
     #[command(after_help = RBAC_EXAMPLES)]
     Rbac(RbacArgs),
@@ -249,6 +256,7 @@ A seed that fails is shrunk and printed with the command that repeats it.
 Examples:
   jackline simulate --seeds 0..10000
   jackline simulate --seeds 17..18 --timeline     one of them, told line by line
+  jackline simulate --seeds 17..18 --html 17.html one of them, to look at
 
 Exit status: 0 nothing broke, 1 some rule broke, 64 wrong usage, 130 if it was
 interrupted and nothing had broken until then.";
@@ -276,7 +284,10 @@ pub(crate) struct SimulateArgs {
     /// Threads [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Words for people, or the report as JSON
+    /// Write a page to look at: one file, which needs no network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Words for people, or the report as JSON, as in docs/simulate-schema.json
     #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
     pub(crate) output: LabOutput,
 }
@@ -364,8 +375,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            10,
-            "jackline, run, status, config, check, show, setup, lab, simulate, rbac"
+            11,
+            "jackline, run, status, config, check, show, setup, lab, simulate, replay, rbac"
         );
     }
 }

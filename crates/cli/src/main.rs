@@ -8,6 +8,7 @@ mod exit;
 mod lab;
 mod output;
 mod rbac;
+mod replay;
 mod run;
 mod setup;
 mod simulate;
@@ -37,6 +38,7 @@ fn perform(command: Command) -> Exit {
         Command::Setup(args) => setup::setup(args),
         Command::Lab(args) => Ok(lab::lab(args)),
         Command::Simulate(args) => simulate::simulate(args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Rbac(args) => rbac::rbac(&args),
     };
     done.unwrap_or_else(|error| {

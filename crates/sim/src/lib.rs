@@ -12,6 +12,7 @@
 //! | `node` | a node's shell, which answers each action as the real one does |
 //! | `safety` | what must never happen, judged from outside |
 //! | [`scenario`] | prose that runs: what happens, what must hold, the expected timeline |
+//! | [`page`] | one page to look at: what happened in a world, and figures |
 //! | [`swarm`] | worlds drawn from seeds: safe at each step, and at rest soon after they are healed |
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod fault;
 mod names;
 pub mod network;
 mod node;
+pub mod page;
 pub mod plane;
 pub mod policy;
 mod queue;

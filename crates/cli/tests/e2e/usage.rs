@@ -74,7 +74,9 @@ async fn help_and_version_are_answers() {
 
 #[tokio::test]
 async fn help_is_what_it_was() {
-    for command in ["run", "status", "config", "setup", "lab", "simulate", "rbac"] {
+    for command in [
+        "run", "status", "config", "setup", "lab", "simulate", "replay", "rbac",
+    ] {
         insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
     }
     insta::assert_snapshot!("help", run(["--help"]).await.out);
