@@ -270,6 +270,9 @@ pub(crate) struct SimulateArgs {
     /// Play all that can happen to three servers and a node instead, and heal each state
     #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
     pub(crate) exhaustive: bool,
+    /// Play jackline and its rivals on these seeds instead, and print one table
+    #[arg(long, conflicts_with_all = ["exhaustive", "nodes", "faults", "timeline"])]
+    pub(crate) compare: bool,
     /// So many moves in a row
     #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
     pub(crate) depth: u32,

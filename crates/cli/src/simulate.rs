@@ -1,5 +1,6 @@
 //! `jackline simulate`: worlds drawn from seeds. The crate `jackline-sim` plays them; here are progress, Ctrl-C and words.
 
+mod compare;
 mod exhaustive;
 
 use std::io::{self, IsTerminal, Write};
@@ -27,17 +28,17 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     if args.exhaustive {
         return exhaustive::check(&args);
     }
+    if args.compare {
+        return compare::compare(&args);
+    }
     if args.timeline || args.nodes.is_some() || args.faults.is_some() {
         return play_one(&args);
     }
     listen_to_ctrl_c();
-    let threads = args
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let bar = Bar::new();
     let report = swarm::run(
         args.seeds.clone(),
-        threads.unwrap_or(1),
+        threads(&args),
         kind,
         &STOP,
         &|progress| bar.show(progress),
@@ -52,6 +53,11 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         (0, true) => Exit::Interrupted,
         _ => Exit::Failed,
     })
+}
+
+fn threads(args: &SimulateArgs) -> usize {
+    let all = || std::thread::available_parallelism().ok().map(usize::from);
+    args.threads.or_else(all).unwrap_or(1)
 }
 
 fn kind() -> Rc<dyn Kind> {

@@ -11,6 +11,7 @@
 //! | `plane`, `network`, `names` | what the nodes live on: docs/simulation.md maps each behaviour to its fact |
 //! | `node` | a node's shell, which answers each action as the real one does |
 //! | `safety` | what must never happen, judged from outside |
+//! | [`rivals`] | other balancers behind the same trait, and all of them compared on the same seeds |
 //! | [`scenario`] | prose that runs: what happens, what must hold, the expected timeline |
 //! | [`swarm`] | worlds drawn from seeds: safe at each step, and at rest soon after they are healed |
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod node;
 pub mod plane;
 pub mod policy;
 mod queue;
+pub mod rivals;
 mod safety;
 pub mod scenario;
 mod scene;

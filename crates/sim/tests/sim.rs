@@ -3,6 +3,9 @@
 #[path = "sim/calm.rs"]
 mod calm;
 
+#[path = "sim/rivals.rs"]
+mod rivals;
+
 #[path = "sim/swarm.rs"]
 mod swarm;
 

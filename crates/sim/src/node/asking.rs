@@ -104,7 +104,13 @@ impl Node {
                 self.conclude(scene, source, Ok(report));
             }
             SourceKind::Import => {
-                let report = report_of(self.spec.imported.clone(), Mode::Poll);
+                let there = scene.plane.servers.iter();
+                let there = there.filter(|server| server.has_api() && !server.foreign);
+                let told = match self.spec.outside {
+                    true => there.map(crate::plane::Server::address).collect(),
+                    false => self.spec.imported.clone(),
+                };
+                let report = report_of(told, Mode::Poll);
                 self.conclude(scene, source, Ok(report));
             }
             SourceKind::Registration => {

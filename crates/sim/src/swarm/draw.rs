@@ -144,6 +144,7 @@ fn draw_node(chance: &mut Chance, number: usize, servers: usize, common: &Common
         sources,
         statics: some(chance),
         imported: some(chance),
+        outside: false,
         credential,
         may_watch: chance.happens(600),
         clients,
