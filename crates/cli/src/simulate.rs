@@ -2,6 +2,7 @@
 
 mod compare;
 mod exhaustive;
+mod fleet;
 
 use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
@@ -31,18 +32,17 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     if args.compare {
         return compare::compare(&args);
     }
+    if let Some(nodes) = args.fleet {
+        return fleet::fleet(&args, nodes);
+    }
     if args.timeline || args.nodes.is_some() || args.faults.is_some() {
         return play_one(&args);
     }
     listen_to_ctrl_c();
     let bar = Bar::new();
-    let report = swarm::run(
-        args.seeds.clone(),
-        threads(&args),
-        kind,
-        &STOP,
-        &|progress| bar.show(progress),
-    );
+    let report = swarm::run(args.seeds.clone(), threads(&args), kind, &STOP, &|progress| {
+        bar.show(progress)
+    });
     bar.end();
     out(&match args.output {
         LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),

@@ -7,6 +7,7 @@
 //! | [`policy`] | what is under test: the mind of a node, behind one trait; the core that ships is one |
 //! | [`world`] | a simulated world: servers, network, names, nodes, clients, in discrete time |
 //! | [`fault`] | all that can be done to a world, and how it sounds as a sentence |
+//! | [`fleet`] | many nodes: how fast they come back, and what one server has to bear |
 //! | [`spec`] | worlds and nodes as plain data |
 //! | `plane`, `network`, `names` | what the nodes live on: docs/simulation.md maps each behaviour to its fact |
 //! | `node` | a node's shell, which answers each action as the real one does |
@@ -20,6 +21,8 @@ pub mod canary;
 mod chance;
 pub mod exhaustive;
 pub mod fault;
+pub mod fleet;
+mod meter;
 mod names;
 pub mod network;
 mod node;

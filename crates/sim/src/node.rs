@@ -196,6 +196,7 @@ impl Node {
         let state = mind.state();
         if state != self.state {
             self.state = state;
+            self.tally.attached = (state == NodeState::Attached).then_some(scene.now);
             self.tally.turn(scene.now, state, scene.is_served(self.id));
             if scene.log.is_on() {
                 let word = match state {

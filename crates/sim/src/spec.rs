@@ -123,6 +123,8 @@ pub struct ServerSpec {
     pub role: crate::plane::Role,
     /// It has no Node object (K3s's `--disable-agent`).
     pub without_node: bool,
+    /// The zone that its Node tells.
+    pub zone: Option<String>,
 }
 
 /// A whole world as it is set up.

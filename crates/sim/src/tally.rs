@@ -26,6 +26,8 @@ pub(crate) struct Tally {
     /// When the latest of those that failed began.
     pub(crate) failed_began: Timestamp,
     pub(crate) slowest: Duration,
+    /// When the node was attached last, having not been so.
+    pub(crate) attached: Option<Timestamp>,
     /// Time isolated while some server was ready and reachable.
     pub(crate) isolated: Duration,
     since: Option<Timestamp>,

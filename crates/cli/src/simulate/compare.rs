@@ -10,9 +10,15 @@ use crate::output::out;
 pub(crate) fn compare(args: &SimulateArgs) -> anyhow::Result<Exit> {
     listen_to_ctrl_c();
     let bar = Bar::new();
-    let comparison = play(args.seeds.clone(), Size::default(), threads(args), &STOP, &|progress| {
-        bar.show(progress);
-    });
+    let comparison = play(
+        args.seeds.clone(),
+        Size::default(),
+        threads(args),
+        &STOP,
+        &|progress| {
+            bar.show(progress);
+        },
+    );
     bar.end();
     out(&match args.output {
         LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&comparison)?),

@@ -97,7 +97,7 @@ impl Node {
             return;
         }
         for (number, flow) in struck {
-            self.drop_flow(flow);
+            self.drop_flow(scene, flow);
             let (endpoint, ending) = (order.endpoint, Ending::Ours);
             scene.queue.push(now, Happening::Dial(self.id, number));
             self.tell(scene, Event::SessionClosed { endpoint, ending });
@@ -129,7 +129,10 @@ impl Node {
             Judgement::Spare => session.plan = None,
             Judgement::Close => {
                 self.tally.closed_by_us += 1;
-                let open = matches!(scene.reach(self.id, session.endpoint, session.peer), Reach::Open(_));
+                let open = matches!(
+                    scene.reach(self.id, session.endpoint, session.peer),
+                    Reach::Open(_)
+                );
                 if open && scene.plane.is_ready(session.peer.server, now) {
                     match plan {
                         Plan::Reset { .. } => self.tally.cut += 1,

@@ -32,6 +32,18 @@ pub(crate) struct Flow {
     pub(crate) connect: Option<Duration>,
     /// The credential is shown.
     known: bool,
+    /// A supervisor's place that it takes, or that it did not get.
+    place: Place,
+}
+
+/// A question's place at a supervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It needs none.
+    None,
+    Taken(ServerId),
+    /// There was none left.
+    Refused,
 }
 
 /// What an exchange is for.
@@ -98,6 +110,7 @@ impl Node {
             due: scene.now,
             connect: None,
             known,
+            place: Place::None,
         };
         self.flows.insert(number, flow);
         self.begin_phase(scene, number);
@@ -111,6 +124,7 @@ impl Node {
             return;
         };
         flow.phase_began = scene.now;
+        flow.measure(scene);
         let trip = scene.network.round_trip();
         let reach = flow.reach(scene, id);
         let limit = flow.limit_at();
@@ -159,6 +173,10 @@ impl Node {
                 self.end_flow(scene, number, Ended::Failed(ProbeFailure::Local { fault }));
             }
             (Outlook::Refused, Phase::Connect) => {
+                let now = scene.now;
+                if let Some(id) = scene.plane.at(flow.target.ip()) {
+                    scene.plane[id].meter.refused.count(now);
+                }
                 self.end_flow(scene, number, refused("refused the connection"))
             }
             (Outlook::Refused, Phase::Tls) => {
@@ -238,6 +256,9 @@ impl Node {
             return;
         };
         let Some(peer) = flow.peer else { return };
+        if flow.place == Place::Refused {
+            return self.end_flow(scene, number, Ended::Said(Said::Busy, peer.server));
+        }
         let question = flow.question();
         let said = scene.plane.answer(peer.server, &question, flow.known, scene.now);
         if said == Said::Nothing {
@@ -253,7 +274,7 @@ impl Node {
     }
 
     fn end_flow(&mut self, scene: &mut Scene, number: u32, ended: Ended) {
-        let Some(flow) = self.flows.remove(&number) else {
+        let Some(flow) = self.drop_flow(scene, number) else {
             return;
         };
         match flow.purpose.clone() {
@@ -266,8 +287,19 @@ impl Node {
     }
 
     /// Gives up an exchange; nobody is told.
-    pub(crate) fn drop_flow(&mut self, number: u32) -> Option<Flow> {
-        self.flows.remove(&number)
+    pub(crate) fn drop_flow(&mut self, scene: &mut Scene, number: u32) -> Option<Flow> {
+        let flow = self.flows.remove(&number)?;
+        if let Place::Taken(server) = flow.place {
+            scene.plane[server].meter.leave_place();
+        }
+        Some(flow)
+    }
+
+    /// Gives up all of them.
+    pub(crate) fn drop_flows(&mut self, scene: &mut Scene) {
+        while let Some(number) = self.flows.keys().next().copied() {
+            self.drop_flow(scene, number);
+        }
     }
 
     pub(crate) fn flow(&self, number: u32) -> Option<&Flow> {
@@ -328,6 +360,30 @@ impl Node {
 }
 
 impl Flow {
+    /// What the phase that begins costs its server.
+    fn measure(&mut self, scene: &mut Scene) {
+        let Some(peer) = self.peer else { return };
+        let now = scene.now;
+        let server = &mut scene.plane[peer.server];
+        match (self.phase, &self.purpose) {
+            (Phase::Tls, Purpose::Contender { .. }) => server.meter.connects.count(now),
+            (Phase::Tls, _) => {
+                server.meter.connects.count(now);
+                server.meter.ours.count(now);
+            }
+            (Phase::Http, Purpose::Contender { .. }) | (Phase::Connect, _) => {}
+            (Phase::Http, _) => {
+                server.meter.requests.count(now);
+                if self.question() == Question::Supervisor && self.place == Place::None {
+                    self.place = match server.meter.take_place() {
+                        true => Place::Taken(peer.server),
+                        false => Place::Refused,
+                    };
+                }
+            }
+        }
+    }
+
     fn reach(&self, scene: &Scene, node: crate::network::NodeId) -> Reach {
         match (self.phase, self.peer) {
             (Phase::Connect, _) | (_, None) => scene.reach_new(node, self.target),

@@ -31,6 +31,8 @@ pub(crate) struct Refresh {
     /// Those with whom no connection came about.
     pub(crate) unreached: Vec<SocketAddr>,
     pub(crate) local: Option<LocalFault>,
+    /// The longest pause that a server asked for.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) mode: Option<Mode>,
 }
 

@@ -185,7 +185,11 @@ impl Checked {
 
     fn judge(&mut self, address: SocketAddr, good: bool, now: Timestamp, actions: &mut Vec<Action>) {
         let verdict = self.character.verdict;
-        let Some(backend) = self.backends.iter_mut().find(|backend| backend.address == address) else {
+        let Some(backend) = self
+            .backends
+            .iter_mut()
+            .find(|backend| backend.address == address)
+        else {
             return;
         };
         let was = backend.up;
@@ -193,7 +197,11 @@ impl Checked {
             Verdict::InARow { rise, fall } => {
                 let same = (backend.count > 0) == good && backend.count != 0;
                 let step = if good { 1 } else { -1 };
-                backend.count = if same { backend.count.saturating_add(step) } else { step };
+                backend.count = if same {
+                    backend.count.saturating_add(step)
+                } else {
+                    step
+                };
                 if backend.count >= rise {
                     backend.up = true;
                 } else if backend.count <= -fall {
@@ -229,7 +237,10 @@ impl Checked {
         {
             self.take_list(now, &told, actions);
         }
-        let heard = self.list.as_mut().map_or(Heard::Nothing, |list| list.hear(now, event));
+        let heard = self
+            .list
+            .as_mut()
+            .map_or(Heard::Nothing, |list| list.hear(now, event));
         match heard {
             Heard::List(told) => {
                 self.told = true;
@@ -256,7 +267,11 @@ impl Checked {
             Event::SessionClosed { endpoint, .. } => (endpoint, false),
             _ => return,
         };
-        if let Some(backend) = self.backends.iter_mut().find(|backend| backend.address == *endpoint) {
+        if let Some(backend) = self
+            .backends
+            .iter_mut()
+            .find(|backend| backend.address == *endpoint)
+        {
             backend.sessions = match opened {
                 true => backend.sessions + 1,
                 false => backend.sessions.saturating_sub(1),
@@ -298,7 +313,10 @@ impl Policy for Checked {
 
     fn next_deadline(&self) -> Option<Timestamp> {
         let list = self.list.as_ref().and_then(Lister::next);
-        [self.rounds.next(), self.seeds.next(), list].into_iter().flatten().min()
+        [self.rounds.next(), self.seeds.next(), list]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn candidates(&self) -> Vec<Candidate> {
@@ -316,8 +334,15 @@ impl Policy for Checked {
         if self.character.pick == Pick::LeastConnections {
             pool.sort_by_key(|backend| backend.sessions);
         }
-        let most = if self.character.manner.tries_next { pool.len() } else { 1 };
-        pool.into_iter().take(most).map(|backend| candidate(backend.address)).collect()
+        let most = if self.character.manner.tries_next {
+            pool.len()
+        } else {
+            1
+        };
+        pool.into_iter()
+            .take(most)
+            .map(|backend| candidate(backend.address))
+            .collect()
     }
 
     fn manner(&self) -> Manner {

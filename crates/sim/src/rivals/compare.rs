@@ -172,7 +172,12 @@ impl Comparison {
 /// One seed's story with one contestant.
 fn play(contestant: &Contestant, seed: u64, size: Size) -> Row {
     let mut story = Story::of(seed);
-    populate(&mut story.world, contestant, size.nodes, &[ClientKind::Caller(Duration::from_secs(1))]);
+    populate(
+        &mut story.world,
+        contestant,
+        size.nodes,
+        &[ClientKind::Caller(Duration::from_secs(1))],
+    );
     let mut world = World::new(&story.world, &contestant.kind, Telling::Nothing);
     world.plan_all(&story.faults);
     let mut known = Known::default();
@@ -228,13 +233,18 @@ impl Known {
                     continue;
                 };
                 let known = mind.known().into_iter();
-                let now: Vec<SocketAddr> = known.filter(|(_, given_up)| !given_up).map(|(one, _)| one).collect();
+                let now: Vec<SocketAddr> = known
+                    .filter(|(_, given_up)| !given_up)
+                    .map(|(one, _)| one)
+                    .collect();
                 let plane = &world.scene.plane;
                 let there = |address: &SocketAddr| {
                     let owner = plane.at(address.ip());
                     owner.is_some_and(|id| plane[id].has_api() && !plane[id].foreign)
                 };
-                let lost = before.iter().filter(|address| !now.contains(address) && there(address));
+                let lost = before
+                    .iter()
+                    .filter(|address| !now.contains(address) && there(address));
                 self.wrong += u64::try_from(lost.count()).unwrap_or(0);
                 *before = now;
             }
@@ -244,7 +254,9 @@ impl Known {
 
 fn row_of(contestant: &Contestant, world: &World, wrong_removals: u64) -> Row {
     let tallies = || world.nodes.iter().map(|node| &node.tally);
-    let millis: u128 = tallies().map(|tally| tally.out_until(world.now()).as_millis()).sum();
+    let millis: u128 = tallies()
+        .map(|tally| tally.out_until(world.now()).as_millis())
+        .sum();
     Row {
         name: contestant.name().to_owned(),
         nodes: u64::try_from(world.nodes.len()).unwrap_or(0),
@@ -262,6 +274,12 @@ fn row_of(contestant: &Contestant, world: &World, wrong_removals: u64) -> Row {
 
 fn is_stuck(world: &World, node: &Node) -> bool {
     let now = world.now();
-    let renewed = world.scene.plane.renewals.get(node.id.0).copied().unwrap_or_default();
+    let renewed = world
+        .scene
+        .plane
+        .renewals
+        .get(node.id.0)
+        .copied()
+        .unwrap_or_default();
     now.since(renewed) >= STUCK_AFTER || now.since(node.tally.answered) >= STUCK_AFTER
 }

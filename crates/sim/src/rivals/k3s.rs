@@ -171,7 +171,9 @@ impl K3s {
     /// Whom a question through the balancer goes to.
     fn best(&self) -> Option<SocketAddr> {
         let order = self.candidates().into_iter().map(|one| one.endpoint);
-        order.into_iter().find(|address| !self.unreached.contains(address))
+        order
+            .into_iter()
+            .find(|address| !self.unreached.contains(address))
     }
 
     fn hear_of_lists(&mut self, now: Timestamp, event: &Event, actions: &mut Vec<Action>) {
@@ -264,7 +266,9 @@ impl Policy for K3s {
                 self.count(*endpoint, |sessions| sessions + 1);
                 self.succeed(*endpoint, Because::Dial, now, actions);
             }
-            Event::SessionClosed { endpoint, .. } => self.count(*endpoint, |sessions| sessions.saturating_sub(1)),
+            Event::SessionClosed { endpoint, .. } => {
+                self.count(*endpoint, |sessions| sessions.saturating_sub(1))
+            }
             _ => {}
         }
         if let Some((_, list)) = self.pending.take_if(|(at, _)| *at <= now) {
@@ -292,7 +296,10 @@ impl Policy for K3s {
     fn candidates(&self) -> Vec<Candidate> {
         let mut order: Vec<&Server> = self.servers.iter().collect();
         order.sort_by_key(|server| std::cmp::Reverse((server.state, server.sessions)));
-        order.into_iter().map(|server| candidate(server.address)).collect()
+        order
+            .into_iter()
+            .map(|server| candidate(server.address))
+            .collect()
     }
 
     fn manner(&self) -> Manner {
@@ -307,7 +314,10 @@ impl Policy for K3s {
     }
 
     fn known(&self) -> Vec<(SocketAddr, bool)> {
-        self.servers.iter().map(|server| (server.address, false)).collect()
+        self.servers
+            .iter()
+            .map(|server| (server.address, false))
+            .collect()
     }
 
     fn breach(&self, _: &[Action]) -> Option<String> {

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jackline_core::{
-    Action, CloseSessions, DialFailure, Event, NodeState, Pace, RefreshSource, Settings, SourceKind, Timestamp, Which,
+    Action, CloseSessions, DialFailure, Event, NodeState, Pace, RefreshSource, Settings, SourceKind,
+    Timestamp, Which,
 };
 
 use super::lister::{Heard, Lister};
@@ -45,7 +46,12 @@ impl Mind {
     }
 
     fn begin(&mut self, now: Timestamp, default: SocketAddr, actions: &mut Vec<Action>) {
-        let place = |kind| self.settings.sources.iter().position(|source| source.kind == kind);
+        let place = |kind| {
+            self.settings
+                .sources
+                .iter()
+                .position(|source| source.kind == kind)
+        };
         let source = |kind| jackline_core::SourceId(u16::try_from(place(kind).unwrap_or(0)).unwrap_or(0));
         let inner = K3sBefore2024::joined_to(
             default,
@@ -86,7 +92,11 @@ impl Mind {
     /// From the current one on; those that fail their check only where all do.
     fn order(&self) -> Vec<SocketAddr> {
         let all = self.inner.as_ref().map(Subject::candidates).unwrap_or_default();
-        let healthy: Vec<SocketAddr> = all.iter().copied().filter(|server| self.is_healthy(*server)).collect();
+        let healthy: Vec<SocketAddr> = all
+            .iter()
+            .copied()
+            .filter(|server| self.is_healthy(*server))
+            .collect();
         match healthy.is_empty() {
             true => all,
             false => {

@@ -38,7 +38,12 @@ pub(super) enum Heard {
 
 impl Lister {
     /// The source of this kind among those of a node. It is asked first at `now`.
-    pub(super) fn of(settings: &Settings, kind: SourceKind, again: Option<Duration>, retry: Duration) -> Self {
+    pub(super) fn of(
+        settings: &Settings,
+        kind: SourceKind,
+        again: Option<Duration>,
+        retry: Duration,
+    ) -> Self {
         let index = settings.sources.iter().position(|source| source.kind == kind);
         Self {
             source: SourceId(u16::try_from(index.unwrap_or(usize::from(u16::MAX))).unwrap_or(u16::MAX)),

@@ -89,7 +89,9 @@ impl Rounds {
     pub(super) fn next(&self) -> Option<Timestamp> {
         let busy = self.tested.iter().any(|tested| tested.under_way.is_some());
         let idle = self.tested.iter().filter(|tested| tested.under_way.is_none());
-        idle.map(|tested| tested.next).min().filter(|_| !(self.serial && busy))
+        idle.map(|tested| tested.next)
+            .min()
+            .filter(|_| !(self.serial && busy))
     }
 
     /// The end of a test of ours.

@@ -37,7 +37,10 @@ impl Tunnels {
 
     /// Whether the tunnel is up; `None`: not tried yet.
     pub(super) fn is_up(&self, server: SocketAddr) -> Option<bool> {
-        self.up.iter().find(|(known, _)| *known == server).map(|(_, up)| *up)
+        self.up
+            .iter()
+            .find(|(known, _)| *known == server)
+            .map(|(_, up)| *up)
     }
 
     /// Whose tunnel's state was learnt, if the event says so.
@@ -46,7 +49,9 @@ impl Tunnels {
         let up = match came {
             Ok(finding) => match &finding.answer {
                 Answer::Ready | Answer::Alive | Answer::NoApi => true,
-                Answer::NotReady { failed, .. } => failed.iter().all(|check| !check.starts_with("poststarthook")),
+                Answer::NotReady { failed, .. } => {
+                    failed.iter().all(|check| !check.starts_with("poststarthook"))
+                }
             },
             Err(_) => false,
         };

@@ -41,6 +41,7 @@ pub(crate) fn servers(text: &str) -> Result<Vec<ServerSpec>, String> {
             name: name.trim().to_owned(),
             role,
             without_node,
+            zone: None,
         })
     };
     names(text).into_iter().map(read).collect()

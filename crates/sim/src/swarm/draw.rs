@@ -78,6 +78,7 @@ fn draw_servers(chance: &mut Chance) -> Vec<ServerSpec> {
         },
         role: *role,
         without_node: nodeless,
+        zone: None,
     });
     named.collect()
 }

@@ -43,7 +43,10 @@ fn find(name: &str) -> Contestant {
 /// Plays `scene` with `name`, with the sources that it learns from, and gives what did not hold.
 fn play(name: &str, scene: &str, claims: &str, end: u64) -> Vec<String> {
     let contestant = find(name);
-    let words = contestant.sources.iter().map(|kind| format!("{kind:?}").to_lowercase());
+    let words = contestant
+        .sources
+        .iter()
+        .map(|kind| format!("{kind:?}").to_lowercase());
     let sources = words.collect::<Vec<_>>().join(", ");
     let text = format!("{scene}Given: sources {sources}.\n{claims}Ends at {end} s.\n");
     let scenario = Scenario::read(&text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
@@ -151,7 +154,10 @@ Given: callers each 500 ms.
         holds(name, scene, &most, 180);
         if at_least > 0 {
             let fewer = format!("Must hold: at most {} requests fail.\n", at_least - 1);
-            assert!(!play(name, scene, &fewer, 180).is_empty(), "{name} loses at least {at_least}");
+            assert!(
+                !play(name, scene, &fewer, 180).is_empty(),
+                "{name} loses at least {at_least}"
+            );
         }
     }
 }
@@ -166,20 +172,37 @@ fn all_play_the_same_seeds_and_the_table_says_where_a_rival_does_better() {
     };
     let play = |threads| compare(3..5, size, threads, &AtomicBool::new(false), &|_| {});
     let comparison = play(2);
-    assert_eq!((comparison.seeds, comparison.rows.len()), (2, contestants().len()));
+    assert_eq!(
+        (comparison.seeds, comparison.rows.len()),
+        (2, contestants().len())
+    );
     assert!(!comparison.stopped);
     for row in &comparison.rows {
         assert_eq!(row.nodes, 4, "{}", row.name);
         assert!(row.requests > 500, "{}: {} requests", row.name, row.requests);
-        assert!(row.busiest_per_mean >= 1.0, "{}: {}", row.name, row.busiest_per_mean);
+        assert!(
+            row.busiest_per_mean >= 1.0,
+            "{}: {}",
+            row.name,
+            row.busiest_per_mean
+        );
         assert!(row.herd > 0, "{}", row.name);
     }
     assert_eq!(comparison.rows[0].name, "jackline");
     assert_eq!(comparison.rows[0].stuck, 0);
     let better = |row: usize| comparison.rows[row].moved < comparison.rows[0].moved;
     let told = comparison.better.iter().any(|line| line.starts_with("moved:"));
-    assert_eq!(told, (1..comparison.rows.len()).any(better), "{:?}", comparison.better);
-    assert_eq!(as_text(&comparison), as_text(&play(1)), "the same seeds give the same table");
+    assert_eq!(
+        told,
+        (1..comparison.rows.len()).any(better),
+        "{:?}",
+        comparison.better
+    );
+    assert_eq!(
+        as_text(&comparison),
+        as_text(&play(1)),
+        "the same seeds give the same table"
+    );
 }
 
 fn as_text(comparison: &Comparison) -> String {

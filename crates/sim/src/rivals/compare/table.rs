@@ -8,7 +8,10 @@ use super::{Comparison, Row};
 type Column = (&'static str, fn(&Row) -> f64, usize);
 
 /// Counts that are shown are far below what a double holds exactly.
-#[expect(clippy::cast_precision_loss, reason = "only shown and compared; counts are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "only shown and compared; counts are far below 2^53"
+)]
 const fn count(count: u64) -> f64 {
     count as f64
 }
@@ -35,7 +38,9 @@ pub(super) fn better(rows: &[Row]) -> Vec<String> {
         let better = rivals
             .iter()
             .filter(|rival| of(rival) < of(ours) && shown(rival) != shown(ours));
-        let names: Vec<String> = better.map(|rival| format!("{} ({})", rival.name, shown(rival))).collect();
+        let names: Vec<String> = better
+            .map(|rival| format!("{} ({})", rival.name, shown(rival)))
+            .collect();
         if !names.is_empty() {
             told.push(format!("{head}: {} against {}", names.join(", "), shown(ours)));
         }
@@ -61,7 +66,11 @@ impl fmt::Display for Comparison {
             writeln!(f)?;
         }
         let (nodes, requests) = self.rows.first().map_or((0, 0), |row| (row.nodes, row.requests));
-        writeln!(f, "{} seeds, {nodes} nodes, {requests} requests of each contestant", self.seeds)?;
+        writeln!(
+            f,
+            "{} seeds, {nodes} nodes, {requests} requests of each contestant",
+            self.seeds
+        )?;
         match self.better.is_empty() {
             true => writeln!(f, "No rival does better in any column.")?,
             false => writeln!(f, "Where a rival does better:")?,

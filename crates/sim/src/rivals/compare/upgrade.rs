@@ -33,9 +33,10 @@ pub(super) fn play(contestant: &Contestant, size: Size) -> Row {
     }
     // What a fresh world's first connections come to is nobody's herd.
     world.run_until(Timestamp::ZERO + FIRST - Duration::from_secs(1));
-    world.scene.plane.herd = 0;
+    let servers = world.scene.plane.servers.iter_mut();
+    servers.for_each(|server| server.meter.reset());
     world.run_until(at - NEXT + COUNTED);
-    let busiest_per_mean = busiest_per_mean(&world);
+    let busiest_per_mean = world.busiest_per_mean();
     for id in (0..SERVERS).map(ServerId) {
         world.apply(&Fault::Kill(id));
         let back = world.after(OUTAGE);
@@ -43,11 +44,15 @@ pub(super) fn play(contestant: &Contestant, size: Size) -> Row {
     }
     let end = world.after(OUTAGE * 2);
     world.run_until(end);
+    let servers = || world.scene.plane.servers.iter();
     Row {
         nodes: 0,
         stuck: 0,
         isolated_ms: 0,
-        herd: world.scene.plane.herd,
+        herd: servers()
+            .map(|server| server.meter.clients.peak)
+            .max()
+            .unwrap_or(0),
         busiest_per_mean,
         ..row_of(contestant, &world, 0)
     }
@@ -58,6 +63,7 @@ fn spec(contestant: &Contestant, nodes: u32) -> WorldSpec {
         name: format!("cp{}", number + 1),
         role: Role::Server,
         without_node: false,
+        zone: None,
     };
     let registration = Registration::Address(WorldSpec::address(ServerId(0)));
     let mut world = WorldSpec {
@@ -70,18 +76,4 @@ fn spec(contestant: &Contestant, nodes: u32) -> WorldSpec {
     };
     populate(&mut world, contestant, nodes, &[]);
     world
-}
-
-/// Lasting sessions on the busiest server, to the mean over all servers.
-pub(super) fn busiest_per_mean(world: &World) -> f64 {
-    let mut counts = vec![0_u32; world.scene.plane.servers.len()];
-    for node in &world.nodes {
-        let lasting = node.sessions.values().filter(|session| node.is_lasting(session.client));
-        lasting.for_each(|session| counts[session.peer.server.0] += 1);
-    }
-    let serving = world.scene.plane.servers.iter().filter(|server| server.has_api());
-    let servers = u32::try_from(serving.count()).unwrap_or(1).max(1);
-    let all: u32 = counts.iter().sum();
-    let most = counts.into_iter().max().unwrap_or(0);
-    f64::from(most) * f64::from(servers) / f64::from(all.max(1))
 }
