@@ -4,6 +4,8 @@
 //! while it lasts: what went into silence is sent again by TCP's own clock, what a frozen server's kernel holds is
 //! answered as soon as it goes on, what a dead process held is reset.
 
+mod place;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::node::Node;
 use crate::plane::ServerId;
 use crate::plane::answers::{Question, Said};
 use crate::scene::{Happening, Peer, Reach, Scene};
+
+use place::Place;
 
 /// An exchange under way.
 #[derive(Debug)]
@@ -34,16 +38,6 @@ pub(crate) struct Flow {
     known: bool,
     /// A supervisor's place that it takes, or that it did not get.
     place: Place,
-}
-
-/// A question's place at a supervisor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// It needs none.
-    None,
-    Taken(ServerId),
-    /// There was none left.
-    Refused,
 }
 
 /// What an exchange is for.
@@ -286,22 +280,6 @@ impl Node {
         }
     }
 
-    /// Gives up an exchange; nobody is told.
-    pub(crate) fn drop_flow(&mut self, scene: &mut Scene, number: u32) -> Option<Flow> {
-        let flow = self.flows.remove(&number)?;
-        if let Place::Taken(server) = flow.place {
-            scene.plane[server].meter.leave_place();
-        }
-        Some(flow)
-    }
-
-    /// Gives up all of them.
-    pub(crate) fn drop_flows(&mut self, scene: &mut Scene) {
-        while let Some(number) = self.flows.keys().next().copied() {
-            self.drop_flow(scene, number);
-        }
-    }
-
     pub(crate) fn flow(&self, number: u32) -> Option<&Flow> {
         self.flows.get(&number)
     }
@@ -360,30 +338,6 @@ impl Node {
 }
 
 impl Flow {
-    /// What the phase that begins costs its server.
-    fn measure(&mut self, scene: &mut Scene) {
-        let Some(peer) = self.peer else { return };
-        let now = scene.now;
-        let server = &mut scene.plane[peer.server];
-        match (self.phase, &self.purpose) {
-            (Phase::Tls, Purpose::Contender { .. }) => server.meter.connects.count(now),
-            (Phase::Tls, _) => {
-                server.meter.connects.count(now);
-                server.meter.ours.count(now);
-            }
-            (Phase::Http, Purpose::Contender { .. }) | (Phase::Connect, _) => {}
-            (Phase::Http, _) => {
-                server.meter.requests.count(now);
-                if self.question() == Question::Supervisor && self.place == Place::None {
-                    self.place = match server.meter.take_place() {
-                        true => Place::Taken(peer.server),
-                        false => Place::Refused,
-                    };
-                }
-            }
-        }
-    }
-
     fn reach(&self, scene: &Scene, node: crate::network::NodeId) -> Reach {
         match (self.phase, self.peer) {
             (Phase::Connect, _) | (_, None) => scene.reach_new(node, self.target),
