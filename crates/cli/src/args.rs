@@ -278,6 +278,15 @@ pub(crate) struct SimulateArgs {
     /// Play all that can happen to three servers and a node instead, and heal each state
     #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
     pub(crate) exhaustive: bool,
+    /// Play jackline and its rivals on these seeds instead, and print one table
+    #[arg(long, conflicts_with_all = ["exhaustive", "nodes", "faults", "timeline"])]
+    pub(crate) compare: bool,
+    /// Play a fleet of so many nodes instead, from 10 to 10000, with 3, 5 and 7 servers
+    #[arg(long, value_name = "N", conflicts_with_all = ["exhaustive", "compare", "seeds", "nodes", "faults", "timeline"], value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    pub(crate) fleet: Option<u32>,
+    /// Only with so many servers
+    #[arg(long, value_name = "N", requires = "fleet", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) servers: Option<u8>,
     /// So many moves in a row
     #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
     pub(crate) depth: u32,
