@@ -9,6 +9,7 @@ pub mod replay;
 pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ring::{Chunk, Outlet};
 use crate::clock::calendar;
+use crate::lines;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -147,7 +149,7 @@ impl Journal {
             return;
         }
         if self.gap.replace(now).is_none() {
-            tracing::warn!(target: "jackline", "the journal has a gap: the disk takes nothing");
+            tracing::warn!(target: "jackline", event = lines::JOURNAL_UNSAVED, "the journal has a gap: the disk takes nothing");
         }
         // What follows would not replay after the gap, so a new segment.
         self.size = None;
@@ -201,7 +203,7 @@ impl Journal {
             }
             Err(error) if !self.told => {
                 self.told = true;
-                tracing::error!(target: "jackline", %error, "the journal has a gap: a line could not be written; please report this");
+                tracing::error!(target: "jackline", event = lines::DEFECT, %error, "the journal has a gap: a line could not be written; please report this");
             }
             Err(_) => {}
         }

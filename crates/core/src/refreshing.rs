@@ -16,7 +16,7 @@ use crate::report::{NodeListing, SourceFailure};
 use crate::settings::SourceKind;
 use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
 use crate::source::Asking;
-use crate::{Level, Mode};
+use crate::{Mode, Notice};
 
 /// While not attached an answer is asked for again no sooner than this, however short it holds …
 pub const VALID_MIN: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ impl Policy {
         }
         self.changed = true;
         if recovered {
-            self.announce_source(id, Level::Info, "answers again".to_string(), actions);
+            self.announce_source(id, Notice::SourceAnswers, "answers again".to_string(), actions);
         }
         self.plan_after_report(id, refresh, None);
     }
@@ -200,7 +200,7 @@ impl Policy {
         if news {
             self.announce_source(
                 id,
-                Level::Warn,
+                Notice::SourceFails,
                 format!("fails: {}; nothing is forgotten (M2)", failure.reason),
                 actions,
             );

@@ -5,9 +5,11 @@
 mod credentials;
 #[path = "../../../discovery/tests/sources/debian.rs"]
 mod debian;
+mod fleet;
 mod killed;
 mod kubectl;
 mod long_sessions;
+mod monitoring;
 mod node;
 #[path = "../e2e/program.rs"]
 mod program;
