@@ -47,6 +47,7 @@ mod local_fault;
 pub mod membership;
 pub mod moving;
 mod notice;
+pub mod pace;
 pub mod persistence;
 mod policy;
 pub mod probing;

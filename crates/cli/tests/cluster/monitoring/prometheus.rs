@@ -10,13 +10,13 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jackline_borrowed::{BRING_PROMETHEUS, not_run};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::debian::unpacked;
-use crate::program::{not_run, until};
+use crate::program::until;
 
 const PORT: u16 = 9090;
 /// What the rules wait for is that much shorter here, so that an outage of seconds is one.
@@ -24,19 +24,10 @@ const WAITS: &str = "1s";
 
 /// The program of this name; `None`: it cannot be had, which is told.
 pub(super) fn program(test: &str, name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut own = std::env::split_paths(&path).map(|folder| folder.join(name));
-    if let Some(found) = own.find(|program| program.is_file()) {
-        return Some(found);
-    }
-    match unpacked("prometheus") {
-        Ok(tree) => Some(tree.join("usr/bin").join(name)),
+    match jackline_borrowed::prometheus(name) {
+        Ok(program) => Some(program),
         Err(why) => {
-            not_run(
-                test,
-                &format!("there is no {name}: {why}"),
-                "apt-get install prometheus",
-            );
+            not_run(test, &format!("there is no {name}: {why}"), BRING_PROMETHEUS);
             None
         }
     }
