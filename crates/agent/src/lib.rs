@@ -19,6 +19,9 @@
 //! | `proxy_names` | where CONNECT proxies are that have a name |
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
+//! | `operator` | what an operator may have done over the admin socket |
+//! | [`lines`] | what the agent itself tells in its log |
+//! | `tally` | how often each kind of announcement was told |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
 //!
 //! ```text
@@ -39,7 +42,9 @@ mod effects;
 mod engine;
 mod files;
 pub mod journal;
+pub mod lines;
 mod logging;
+mod operator;
 mod own;
 pub mod profile;
 mod proxy_names;
@@ -48,9 +53,10 @@ mod run;
 pub mod setup;
 mod signals;
 mod state;
+mod tally;
 mod view;
 mod wiring;
 
 pub use claim::ClaimError;
-pub use jackline_admin::status;
+pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};

@@ -4,11 +4,13 @@ use crate::program::run;
 
 #[tokio::test]
 async fn wrong_usage_exits_64_and_says_what_is_possible() {
-    let lines: [&[&str]; 8] = [
+    let lines: [&[&str]; 10] = [
         &[],
         &["start"],
         &["status", "--output", "xml"],
         &["status", "extra"],
+        &["drain"],
+        &["explain", "weather"],
         &["config"],
         &["config", "check", "a", "b"],
         &["run", "--sever", "https://10.0.0.1:6443"],
@@ -18,7 +20,9 @@ async fn wrong_usage_exits_64_and_says_what_is_possible() {
         let ended = run(line).await;
         assert_eq!(ended.code, Some(64), "{line:?}: {}", ended.err);
         assert!(
-            ended.err.contains("Usage: jackline") || ended.err.contains("possible values"),
+            ended.err.contains("Usage: jackline")
+                || ended.err.contains("possible values")
+                || ended.err.contains("one of: client, source, isolation"),
             "{line:?}: {}",
             ended.err
         );
@@ -75,7 +79,23 @@ async fn help_and_version_are_answers() {
 #[tokio::test]
 async fn help_is_what_it_was() {
     for command in [
-        "run", "status", "config", "setup", "lab", "simulate", "replay", "rbac",
+        "run",
+        "status",
+        "explain",
+        "events",
+        "sessions",
+        "drain",
+        "undrain",
+        "refresh",
+        "reset-state",
+        "config",
+        "setup",
+        "lab",
+        "simulate",
+        "replay",
+        "rbac",
+        "completions",
+        "man",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), run([command, "--help"]).await.out);
     }
