@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+pub(crate) mod doctor;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -7,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
-#[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(name = "jackline", version = crate::version::VERSION, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,6 +35,15 @@ pub(crate) enum Command {
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = SETUP_EXAMPLES)]
     Setup(SetupArgs),
+    /// Look at this node as an experienced person would: what is wrong, by which evidence, and what to do.
+    #[command(after_help = doctor::DOCTOR_EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
+    /// Tell how the node fares by best practices, and what would happen if servers went away now.
+    #[command(after_help = doctor::PREFLIGHT_EXAMPLES)]
+    Preflight(doctor::PreflightArgs),
+    /// Write what somebody else needs to see of this node into one file, without secrets.
+    #[command(after_help = doctor::SUPPORT_EXAMPLES)]
+    Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
@@ -364,8 +375,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            10,
-            "jackline, run, status, config, check, show, setup, lab, simulate, rbac"
+            13,
+            "jackline, run, status, config, check, show, setup, doctor, preflight, support, lab, simulate, rbac"
         );
     }
 }

@@ -75,6 +75,18 @@ impl std::fmt::Display for ClientError {
 
 /// Asks for `/status`: the text as it came, and what it says.
 pub(crate) fn status(socket: &Path) -> Result<(String, Status), ClientError> {
+    let text = text(socket, "/status")?;
+    match serde_json::from_str(&text) {
+        Ok(status) => Ok((text, status)),
+        Err(error) => Err(ClientError::Odd {
+            socket: socket.to_owned(),
+            what: format!("its answer is no status that this version can read ({error})"),
+        }),
+    }
+}
+
+/// Asks for `path`: the text as it came.
+pub(crate) fn text(socket: &Path, path: &'static str) -> Result<String, ClientError> {
     let odd = |what: String| ClientError::Odd {
         socket: socket.to_owned(),
         what,
@@ -83,18 +95,12 @@ pub(crate) fn status(socket: &Path) -> Result<(String, Status), ClientError> {
         .enable_all()
         .build()
         .map_err(|error| odd(format!("this process got no resources: {error}")))?;
-    let text = runtime.block_on(async {
-        match tokio::time::timeout(TIME, ask(socket, "/status")).await {
+    runtime.block_on(async {
+        match tokio::time::timeout(TIME, ask(socket, path)).await {
             Ok(answer) => answer,
             Err(_) => Err(odd(format!("no answer within {} s", TIME.as_secs()))),
         }
-    })?;
-    match serde_json::from_str(&text) {
-        Ok(status) => Ok((text, status)),
-        Err(error) => Err(odd(format!(
-            "its answer is no status that this version can read ({error})"
-        ))),
-    }
+    })
 }
 
 async fn ask(socket: &Path, path: &str) -> Result<String, ClientError> {

@@ -4,14 +4,18 @@
 mod args;
 mod client;
 mod config;
+mod doctor;
 mod exit;
 mod lab;
 mod output;
+mod preflight;
 mod rbac;
 mod run;
 mod setup;
 mod simulate;
 mod status;
+mod support;
+mod version;
 
 use std::process::ExitCode;
 
@@ -35,6 +39,9 @@ fn perform(command: Command) -> Exit {
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
         Command::Setup(args) => setup::setup(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Preflight(args) => preflight::preflight(args),
+        Command::Support(args) => support::support(args),
         Command::Lab(args) => Ok(lab::lab(args)),
         Command::Simulate(args) => simulate::simulate(args),
         Command::Rbac(args) => rbac::rbac(&args),

@@ -5,6 +5,7 @@
 mod credentials;
 #[path = "../../../discovery/tests/sources/debian.rs"]
 mod debian;
+mod doctor;
 mod killed;
 mod kubectl;
 mod long_sessions;
