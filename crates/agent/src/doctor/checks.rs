@@ -33,7 +33,7 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: [Check; 17] = [
+pub const CHECKS: [Check; 18] = [
     Check {
         name: "stuck-balancer",
         looks_at: "the state file of K3s's or RKE2's own balancer against what etcd, supervisors, the API and tests say: \
@@ -79,6 +79,13 @@ pub const CHECKS: [Check; 17] = [
         risk: "with none ready the node is NotReady within a minute; with one ready the next outage is the last",
         remedy: "look at the servers that are named; on each: `journalctl -u k3s` (rke2-server, kubelet), disk, etcd",
         find: servers::answers,
+    },
+    Check {
+        name: "sources",
+        looks_at: "what tells this node of servers: etcd, supervisors, the API, each asked once; one that gives no answer, and none that does",
+        risk: "the node learns late, or not at all, that a server came, moved or went",
+        remedy: "see each one's reason; a kubeconfig, the supervisor's token or etcd's certificate each bring a source",
+        find: servers::sources,
     },
     Check {
         name: "certificates",

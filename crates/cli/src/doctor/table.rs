@@ -54,7 +54,7 @@ pub(super) fn render(report: &Report, fixing: bool) -> String {
 
 fn told(text: &mut String, finding: &Finding) {
     let head = format!(
-        "{}  {}: {}",
+        "{} {}: {}",
         finding.severity.word().to_uppercase(),
         finding.check,
         plain(&finding.what)

@@ -54,7 +54,7 @@ pub(super) fn credentials(facts: &Facts) -> Vec<Finding> {
     let forbidden: Vec<String> = facts
         .silent
         .iter()
-        .filter(|(_, why)| why.contains("403") || why.contains("401") || why.contains("forbidden"))
+        .filter(|(_, why)| forbids(why))
         .map(|(source, why)| format!("{source}: {why}"))
         .collect();
     if !forbidden.is_empty() {
@@ -68,4 +68,9 @@ pub(super) fn credentials(facts: &Facts) -> Vec<Finding> {
         findings.push(forbidden.into_iter().fold(first, Finding::seen));
     }
     findings
+}
+
+/// Whether a source's failure is that the credential may not ask.
+pub(super) fn forbids(why: &str) -> bool {
+    ["401", "403", "forbidden"].iter().any(|word| why.contains(word))
 }

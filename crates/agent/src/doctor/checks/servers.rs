@@ -41,7 +41,7 @@ pub(super) fn answers(facts: &Facts) -> Vec<Finding> {
             .collect();
         if !silent.is_empty() {
             let what = format!(
-                "{} of {} servers that the cluster lists answer as they should not: {}",
+                "{} of {} servers that the cluster lists do not answer as they should: {}",
                 silent.len(),
                 listed.len(),
                 named(&silent)
@@ -65,6 +65,26 @@ pub(super) fn answers(facts: &Facts) -> Vec<Finding> {
         findings.push(told(facts, finding, |address| strangers.contains(&address)));
     }
     findings
+}
+
+/// Sources that give no answer.
+pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
+    // What a credential may not, and names that lead nowhere, are told by checks of their own.
+    let mine =
+        |(source, why): &&(String, String)| source != "registration" && !super::credentials::forbids(why);
+    let silent: Vec<&(String, String)> = facts.silent.iter().filter(mine).collect();
+    if silent.is_empty() {
+        return Vec::new();
+    }
+    let others = facts.told.iter().any(|told| told.is_cluster);
+    let (severity, what) = match others {
+        true => (Severity::Note, "a source gave no answer; others did"),
+        false => (Severity::Warning, "no source tells of the cluster's servers"),
+    };
+    let first = Finding::new("sources", severity, what);
+    vec![silent.iter().fold(first, |finding, (source, why)| {
+        finding.seen(format!("{source}: {why}"))
+    })]
 }
 
 /// The same finding with what each of these servers said.

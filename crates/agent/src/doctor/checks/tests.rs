@@ -10,7 +10,7 @@ use crate::doctor::finding::{Finding, Fix, Severity};
 type Break = fn(&mut Facts);
 
 /// A check, how it is broken, and how bad that is.
-const CASES: [(&str, Severity, Break); 34] = [
+const CASES: [(&str, Severity, Break); 36] = [
     ("stuck-balancer", Severity::Critical, stuck),
     ("stale-balancer-file", Severity::Warning, |facts| {
         state(facts).server_url = "https://10.0.0.1:6443".to_owned();
@@ -56,6 +56,17 @@ const CASES: [(&str, Severity, Break); 34] = [
     }),
     ("servers", Severity::Critical, |facts| {
         say(facts, "10.0.0.3:6443", Says::Untrusted, "issued by another CA");
+    }),
+    ("sources", Severity::Note, |facts| {
+        facts
+            .silent
+            .push(("etcd".to_owned(), "no answer within 4 s".to_owned()));
+    }),
+    ("sources", Severity::Warning, |facts| {
+        facts.told.clear();
+        facts
+            .silent
+            .push(("supervisor".to_owned(), "no server is known".to_owned()));
     }),
     ("certificates", Severity::Critical, |facts| {
         facts.certificates[1].certificates.as_mut().expect("good")[0].not_after = NOW - DAY;

@@ -73,40 +73,40 @@ impl Asking {
     async fn all(self, config: &Config, facts: &mut Facts) {
         proxy_names::watch(&self.ways, &wiring::host_names(config));
         facts.trust = self.trust.problems();
-        let (first, second) = self.sources(config);
         self.names(config, facts).await;
-        self.refresh(first, &[], facts).await;
-        self.test(facts).await;
-        let mut targets: Vec<SocketAddr> = facts.servers.keys().copied().collect();
-        // Those that serve first: a source tries one after the other.
-        targets.sort_by_key(|address| !facts.servers[address].says.serves());
-        targets.truncate(TARGETS_MAX);
-        self.refresh(second, &targets, facts).await;
-        self.test(facts).await;
+        // Each round is asked of the servers that those before it told: an apiserver of which only a supervisor knows, too.
+        for round in self.rounds(config) {
+            let mut targets: Vec<SocketAddr> = facts.servers.keys().copied().collect();
+            // Those that serve first: a source tries one after the other.
+            targets.sort_by_key(|address| !facts.servers[address].says.serves());
+            targets.truncate(TARGETS_MAX);
+            self.refresh(round, &targets, facts).await;
+            self.test(facts).await;
+        }
         if facts.servers.is_empty() {
             let why = "no address of a server is known here: give one with --server";
             facts.unseen.push(("servers", why.to_owned()));
         }
     }
 
-    /// Sources that need no server to be known, and those that ask one. The registration addresses are asked one by one elsewhere.
-    fn sources(&self, config: &Config) -> (Vec<Named>, Vec<Named>) {
+    /// Sources that need no server to be known; supervisors; those that ask apiservers. The registration addresses are asked one by one
+    /// elsewhere.
+    fn rounds(&self, config: &Config) -> [Vec<Named>; 3] {
         let (specs, made) = wiring::sources(config, &self.ways);
-        let named = specs.into_iter().map(|spec| spec.name).zip(made.sources);
-        let wanted = named.filter(|(_, source)| {
-            !matches!(
-                source.kind(),
-                SourceKind::Registration | SourceKind::Nodes | SourceKind::Import
-            )
-        });
-        let (mut first, second): (Vec<Named>, Vec<Named>) =
-            wanted.partition(|(_, source)| matches!(source.kind(), SourceKind::Static | SourceKind::Etcd));
-        let members = first.iter().find_map(|(_, source)| match source {
-            SourceConfig::Etcd(etcd) => Some(SourceConfig::Members(etcd.clone())),
-            _ => None,
-        });
-        first.extend(members.map(|source| (MEMBERS.to_owned(), source)));
-        (first, second)
+        let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+        for (spec, source) in specs.into_iter().zip(made.sources) {
+            let round = match source.kind() {
+                SourceKind::Static | SourceKind::Etcd => 0,
+                SourceKind::Supervisor => 1,
+                SourceKind::Kubernetes | SourceKind::Heartbeat => 2,
+                _ => continue,
+            };
+            if let SourceConfig::Etcd(etcd) = &source {
+                rounds[0].push((MEMBERS.to_owned(), SourceConfig::Members(etcd.clone())));
+            }
+            rounds[round].push((spec.name, source));
+        }
+        rounds
     }
 
     /// Each registration address by itself, so that it is known which leads where.
