@@ -7,7 +7,7 @@ async fn wrong_usage_exits_64_and_says_what_is_possible() {
     let lines: [&[&str]; 10] = [
         &[],
         &["doctor", "--restart"],
-        &["preflight", "--stopping"],
+        &["preflight", "--stop", "10.0.0.1"],
         &["start"],
         &["status", "--output", "xml"],
         &["status", "extra"],

@@ -47,8 +47,8 @@ const CASES: [(&str, Severity, Break); 36] = [
         facts.node.listen = vec![at("127.0.0.1:6444")];
     }),
     ("servers", Severity::Critical, |facts| {
-        for server in facts.servers.values_mut() {
-            *server = server(Says::Nothing, "no answer in time");
+        for known in facts.servers.values_mut() {
+            *known = server(Says::Nothing, "no answer in time");
         }
     }),
     ("servers", Severity::Warning, |facts| {
