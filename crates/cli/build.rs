@@ -1,5 +1,4 @@
 //! Tells the program from which commit it is built: what `JACKLINE_COMMIT` says, as packagers set it, else what git says of the checkout.
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 use std::path::Path;
 use std::process::Command;
