@@ -12,14 +12,28 @@ use crate::config::refused;
 use crate::exit::Exit;
 use crate::output::{complain, out};
 
+/// Whether units are restarted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Restart {
+    Now,
+    /// The files are not this machine's.
+    NotHere,
+    NotAsked,
+}
+
 pub(crate) fn doctor(args: DoctorArgs) -> anyhow::Result<Exit> {
     let root_is_here = args.look.root.as_os_str() == "/";
     let mut examination = match examine(&request(args.look)?) {
         Ok(examination) => examination,
         Err(error) => return Ok(refused(&error)),
     };
+    let restart = match (args.restart, root_is_here) {
+        (true, true) => Restart::Now,
+        (true, false) => Restart::NotHere,
+        (false, _) => Restart::NotAsked,
+    };
     let failed = match args.fix {
-        true => fix(&mut examination, args.output, args.restart && root_is_here)?,
+        true => fix(&mut examination, args.output, restart)?,
         false => false,
     };
     out(&match args.output {
@@ -34,16 +48,20 @@ pub(crate) fn doctor(args: DoctorArgs) -> anyhow::Result<Exit> {
 }
 
 /// Shows what will be done, does it, and restarts what that needs, if that is asked for. `true`: something could not be done.
-fn fix(examination: &mut Examination, output: Output, restart: bool) -> anyhow::Result<bool> {
+fn fix(examination: &mut Examination, output: Output, restart: Restart) -> anyhow::Result<bool> {
     if output == Output::Table {
-        out(&table::intentions(&examination.report, restart))?;
+        out(&table::intentions(&examination.report, restart == Restart::Now))?;
     }
     let fixed = examination.fix();
     let mut failed = fixed.failed;
     for unit in &fixed.restart {
-        if !restart {
-            let line =
-                format!("not restarted; it counts after: systemctl restart {unit} (or give --restart)");
+        let why = match restart {
+            Restart::Now => None,
+            Restart::NotHere => Some("another root than / is looked at"),
+            Restart::NotAsked => Some("give --restart with --fix, or do it by hand"),
+        };
+        if let Some(why) = why {
+            let line = format!("not restarted ({why}); it counts after: systemctl restart {unit}");
             examination.report.fixed.push(line);
             continue;
         }

@@ -33,7 +33,7 @@ pub struct Check {
 }
 
 /// All of them.
-pub const CHECKS: [Check; 18] = [
+pub const CHECKS: [Check; 19] = [
     Check {
         name: "stuck-balancer",
         looks_at: "the state file of K3s's or RKE2's own balancer against what etcd, supervisors, the API and tests say: \
@@ -57,6 +57,13 @@ pub const CHECKS: [Check; 18] = [
         risk: "the program that reads it starts from its registration address alone, or not at all",
         remedy: "set it aside (`jackline doctor --fix`); its owner makes a new one",
         find: balancer::damaged,
+    },
+    Check {
+        name: "foreign-balancer-file",
+        looks_at: "the same file where it belongs to another registration address than the node's options tell",
+        risk: "none by itself: K3s and RKE2 do not use it then. It tells that the node was joined anew, or that an option is not the one in force",
+        remedy: "if it is the node's options that are wrong, mend them; else the next restart replaces the file",
+        find: balancer::foreign,
     },
     Check {
         name: "configuration",

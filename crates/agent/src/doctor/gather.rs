@@ -14,7 +14,10 @@ mod servers;
 mod sockets;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use jackline_trust::Trust;
 
 use super::facts::{Facts, Node, Registration};
 use crate::config::{
@@ -22,6 +25,7 @@ use crate::config::{
 };
 use crate::profile::host::{Host, Reading};
 use crate::profile::{Profile, Role};
+use crate::wiring;
 
 /// How to look.
 #[derive(Clone, Debug)]
@@ -80,7 +84,22 @@ pub(crate) fn gather(request: &Request) -> Result<Seen, ConfigError> {
     if request.is_this_machine() {
         files::own_variables(&mut facts);
     }
+    let kubelet = files::kubelet_credential(&host, &config);
     let rooted = rooted(config, &host);
+    let trust = Arc::new(Trust::load(wiring::trust(&rooted)));
+    // A kubeconfig names its files by the paths of the node that it belongs to, and a machine that is no node lacks nothing.
+    let is_told = request.is_this_machine() || rooted.cluster.kubeconfig.is_none();
+    if is_told && (facts.node.profile != Profile::Generic || !facts.registration.is_empty()) {
+        // Dates are the certificates' check's.
+        facts.trust = trust.file_problems();
+        if !trust.has_ca() {
+            facts.trust.push(
+                "no CA of the cluster is known: servers cannot be verified, and nothing is asked of them"
+                    .to_owned(),
+            );
+        }
+    }
+    files::memory(&host, &rooted, &trust.fingerprints(), &mut facts);
     if request.offline {
         for check in [
             "servers",
@@ -94,7 +113,7 @@ pub(crate) fn gather(request: &Request) -> Result<Seen, ConfigError> {
                 .push((check, "no server was asked (--offline)".to_owned()));
         }
     } else {
-        servers::ask(&rooted, &mut facts);
+        servers::ask(&rooted, trust, kubelet, &mut facts);
     }
     Ok(Seen { facts, host })
 }

@@ -39,8 +39,8 @@ impl Node {
             "server: https://10.0.0.1:6443\ntoken: K10abc::node:hunter2\n",
         );
         node.certificate(&format!("{DATA}/agent/server-ca.crt"), LONG);
-        node.certificate(&format!("{DATA}/agent/client-kubelet.crt"), LONG);
-        node.write(&format!("{DATA}/agent/client-kubelet.key"), "a key");
+        let key = node.certificate(&format!("{DATA}/agent/client-kubelet.crt"), LONG);
+        node.write(&format!("{DATA}/agent/client-kubelet.key"), &key);
         node.write(
             &format!("{DATA}/agent/etc/k3s-agent-load-balancer.json"),
             "{\"ServerURL\":\"https://10.0.0.1:6443\",\"ServerAddresses\":[\"10.0.0.1:6443\",\"10.0.0.2:6443\"]}",
@@ -106,13 +106,15 @@ impl Node {
         fs::set_permissions(self.real(path), Permissions::from_mode(mode)).expect("its mode");
     }
 
-    pub(crate) fn certificate(&self, path: &str, (from, to): (i32, i32)) {
+    /// A certificate of these years; gives its key.
+    pub(crate) fn certificate(&self, path: &str, (from, to): (i32, i32)) -> String {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec!["kubernetes".to_owned()]).expect("parameters");
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(to, 1, 1);
         let made = params.self_signed(&key).expect("a certificate");
         self.write(path, &made.pem());
+        key.serialize_pem()
     }
 
     pub(crate) fn kubelet(&self, server: &str) {

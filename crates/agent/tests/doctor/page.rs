@@ -1,10 +1,15 @@
 //! docs/doctor.md is written from the tables of the code.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use jackline_agent::doctor::checks::CHECKS;
-use jackline_agent::doctor::preflight::PRACTICES;
+use jackline_agent::doctor::examine;
+use jackline_agent::doctor::preflight::{PRACTICES, judge};
+use serde_json::Value;
+
+use crate::node::Node;
 
 const HEAD: &str = "\
 # Doctor, preflight, support
@@ -102,4 +107,42 @@ fn page() -> String {
     }
     page.push_str(SUPPORT);
     page
+}
+
+/// Every field that a program may meet stands on the page.
+#[test]
+fn the_page_names_every_field_of_the_json() {
+    let node = Node::healthy();
+    node.write("/var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json", "{");
+    node.mode("/etc/rancher/k3s/config.yaml", 0o644);
+    let mut examination = examine(&node.request()).expect("a report");
+    examination.fix();
+    let stopping = ["10.0.0.1".to_owned()];
+    let preflight = judge(&examination.facts, None, &stopping);
+    let report = serde_json::to_value(&examination.report).expect("JSON");
+    assert_eq!(
+        report["findings"].as_array().map(Vec::len),
+        Some(2),
+        "both fixes are shown"
+    );
+    let mut fields = BTreeSet::new();
+    keys(&report, &mut fields);
+    keys(&serde_json::to_value(&preflight).expect("JSON"), &mut fields);
+    assert!(fields.len() > 20, "they are collected: {fields:?}");
+    let page = page();
+    for field in fields {
+        let named = page.contains(&format!("`{field}`")) || page.contains(&format!("\"{field}\""));
+        assert!(named, "docs/doctor.md does not tell of the field {field}");
+    }
+}
+
+fn keys(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            into.insert(key.clone());
+            keys(value, into);
+        }),
+        Value::Array(items) => items.iter().for_each(|item| keys(item, into)),
+        _ => {}
+    }
 }

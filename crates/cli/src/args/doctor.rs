@@ -18,8 +18,8 @@ Examples:
   jackline doctor --root /mnt/image --offline
   jackline doctor --output json | jq '.findings[] | [.severity, .check, .what]'
 
-Exit status: 0 nothing found, or notes only; 1 warnings; 2 something is critical;
-4 a fix failed; 64 wrong usage, 78 nobody can tell whose node this is.";
+Exit status: 0 nothing found, or notes only, 1 warnings, 2 something critical,
+4 a fix failed, 64 wrong usage, 78 nobody can tell whose node this is.";
 
 pub(super) const PREFLIGHT_EXAMPLES: &str = "\
 Examples:
@@ -27,10 +27,10 @@ Examples:
   sudo jackline preflight --stopping cp-1,10.0.0.2     may I stop these two now?
   sudo jackline preflight --stopping 10.0.0.1 --output json && reboot-it
 
-Exit status: 0 every practice is good or cannot be seen from here (with --stopping:
-and the node would stay attached, etcd with its quorum); 1 something could be
-better; 2 something is bad; with --stopping only: 2 they must not be stopped now,
-else 0; 64 wrong usage, 78 nobody can tell whose node this is.";
+Exit status: 0 every practice is good, or cannot be seen from here, 1 something
+could be better, 2 something is bad; with --stopping: 0 they may be stopped, for
+the node stays attached and etcd keeps its quorum as far as that is known, 2 do
+not stop them now; 64 wrong usage, 78 nobody can tell whose node this is.";
 
 pub(super) const SUPPORT_EXAMPLES: &str = "\
 Holds status, metrics, the journal's end, configuration, versions, and what

@@ -7,11 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jackline_agent::status::word;
 use jackline_lab::{Boot, ControlPlane, Plan, Role};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::node::server;
+use crate::node::{self, server};
 use crate::program::{Ended, run};
 
 const STATE: &str = "var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json";
@@ -260,4 +261,50 @@ async fn a_support_bundle_holds_what_was_asked_and_no_planted_secret() {
     }
     let again = node.run(&["support", "--file", &file_word, "--offline"]).await;
     assert_eq!(again.code, Some(1), "nothing is written over: {}", again.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_jackline_is_asked_and_its_sessions_and_heartbeat_are_told() {
+    let plane = node::plane().await;
+    let running = node::Node::start(&plane, "node-1", |files| {
+        format!("kubeconfig: {}", files.kube_proxy_kubeconfig.display())
+    });
+    running
+        .when("attached", |status| word(&status.state) == "attached")
+        .await;
+    let (config, socket) = (running.path("config.yaml"), running.path("s"));
+    let a = server(&plane, "a").address().to_string();
+    let line = [
+        "preflight",
+        "--config",
+        &config.to_string_lossy(),
+        "--socket",
+        &socket.to_string_lossy(),
+        "--output",
+        "json",
+        "--stopping",
+        &a,
+    ]
+    .map(str::to_owned);
+    let ended = run(line).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(
+        (&report["agent"], &report["stopping"]["state"]),
+        (&true.into(), &"attached".into())
+    );
+    assert!(report["stopping"]["sessions"].is_u64(), "{report:#}");
+    assert_eq!(
+        report["stopping"]["left"].as_array().map(Vec::len),
+        Some(2),
+        "{report:#}"
+    );
+    let practice = |name: &str| {
+        let items = report["practices"].as_array().expect("a list");
+        let item = items.iter().find(|item| item["practice"] == name).expect(name);
+        item["outcome"].clone()
+    };
+    assert_eq!(practice("servers"), "good", "{report:#}");
+    assert_eq!(practice("any-server-lost"), "good", "{report:#}");
+    assert_eq!(practice("names"), "good", "{report:#}");
 }

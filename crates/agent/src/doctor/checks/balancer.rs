@@ -91,6 +91,49 @@ pub(super) fn stale(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
+/// Files of a time when the node was joined with another address.
+pub(super) fn foreign(facts: &Facts) -> Vec<Finding> {
+    let hosts: Vec<&str> = facts
+        .registration
+        .iter()
+        .map(|known| known.host.as_str())
+        .collect();
+    let is_another = |state: &BalancerState| {
+        let host = host_of(&state.server_url);
+        let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        // A first server has no address that it was joined with, and a loopback one is jackline's.
+        !hosts.is_empty() && !host.is_empty() && !is_local && !hosts.contains(&host)
+    };
+    files(facts)
+        .filter(|(_, state)| is_another(state))
+        .map(|(file, state)| {
+            Finding::new(
+                "foreign-balancer-file",
+                Severity::Note,
+                format!("{} is of another registration address", file.path),
+            )
+            .seen(format!(
+                "it falls back to {}, the node is joined with {}",
+                state.server_url,
+                hosts.join(", ")
+            ))
+        })
+        .collect()
+}
+
+/// The host of an URL, an IPv6 address without its brackets.
+fn host_of(url: &str) -> &str {
+    let rest = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .trim_end_matches('/');
+    let host = match rest.rsplit_once(':') {
+        Some((host, _)) if !rest.ends_with(']') => host,
+        _ => rest,
+    };
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Addresses of the file that answer nobody, while sources answer and do not list them.
 fn gone(facts: &Facts, file: &BalancerFile, state: &BalancerState, listed: &[SocketAddr]) -> Vec<SocketAddr> {
     if listed.is_empty() || file.carries != Carries::Api {
@@ -166,15 +209,11 @@ fn candidates(facts: &Facts, state: &BalancerState) -> Vec<SocketAddr> {
 }
 
 fn fallback(facts: &Facts, state: &BalancerState) -> Vec<SocketAddr> {
-    let rest = state
-        .server_url
-        .split_once("://")
-        .map_or(state.server_url.as_str(), |(_, rest)| rest);
-    let rest = rest.trim_end_matches('/');
-    if let Ok(address) = rest.parse() {
+    let rest = state.server_url.split_once("://").map_or("", |(_, rest)| rest);
+    if let Ok(address) = rest.trim_end_matches('/').parse() {
         return vec![address];
     }
-    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+    let host = host_of(&state.server_url);
     let same = facts.registration.iter().find(|known| known.host == host);
     same.map(|known| known.addresses.clone()).unwrap_or_default()
 }

@@ -72,5 +72,7 @@ pub(super) fn credentials(facts: &Facts) -> Vec<Finding> {
 
 /// Whether a source's failure is that the credential may not ask.
 pub(super) fn forbids(why: &str) -> bool {
-    ["401", "403", "forbidden"].iter().any(|word| why.contains(word))
+    ["answered 401", "answered 403", "lacks the right"]
+        .iter()
+        .any(|word| why.contains(word))
 }

@@ -10,7 +10,7 @@ use crate::doctor::finding::{Finding, Fix, Severity};
 type Break = fn(&mut Facts);
 
 /// A check, how it is broken, and how bad that is.
-const CASES: [(&str, Severity, Break); 36] = [
+const CASES: [(&str, Severity, Break); 37] = [
     ("stuck-balancer", Severity::Critical, stuck),
     ("stale-balancer-file", Severity::Warning, |facts| {
         state(facts).server_url = "https://10.0.0.1:6443".to_owned();
@@ -31,6 +31,9 @@ const CASES: [(&str, Severity, Break); 36] = [
             "/var/lib/jackline/state.json".to_owned(),
             "it is damaged".to_owned(),
         ));
+    }),
+    ("foreign-balancer-file", Severity::Note, |facts| {
+        state(facts).server_url = "https://old.example:6443".to_owned();
     }),
     ("configuration", Severity::Warning, |facts| {
         facts.configuration = Some("/etc/jackline/config.yaml:1:1: sever: unknown key".to_owned());
@@ -132,7 +135,7 @@ const CASES: [(&str, Severity, Break); 36] = [
     ("credentials", Severity::Warning, |facts| {
         facts.silent.push((
             "kubernetes".to_owned(),
-            "10.0.0.1:6443 answered 403: may not list".to_owned(),
+            "10.0.0.1:6443: it answered 403 (may not list)".to_owned(),
         ));
     }),
     ("kubelet-server", Severity::Warning, |facts| {

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jackline_discovery::read_balancer_state;
+use jackline_trust::TrustConfig;
 use jackline_trust::inspect::describe;
 
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::profile::options::Options;
 use crate::profile::survey::data_folder;
 use crate::profile::{Profile, kubeconfig, layout_of, words};
 use crate::state;
+use crate::state::format::Kin;
 
 /// The permission bits of a mode.
 const BITS: u32 = 0o7777;
@@ -37,7 +39,6 @@ pub(super) fn look(host: &Host, config: &Config, facts: &mut Facts) {
     let data = data_folder(&options, layout);
     let place = |path: &str| path.replace(DATA, &data);
     balancers(host, config.profile.profile, &data, facts);
-    memory(host, config, facts);
     certificates(host, config, layout, &place, facts);
     secrets(host, config, layout, &options, &place, facts);
     kubelets(host, config.profile.profile, &data, facts);
@@ -70,18 +71,63 @@ fn balancers(host: &Host, profile: Profile, data: &str, facts: &mut Facts) {
     }
 }
 
-/// jackline's own state file, where it cannot be used.
-fn memory(host: &Host, config: &Config, facts: &mut Facts) {
+/// jackline's own state file, where it cannot be used, or is another cluster's (`cluster` are today's CA keys).
+pub(super) fn memory(host: &Host, config: &Config, cluster: &[String], facts: &mut Facts) {
     let path = state::path(&config.state_dir).to_string_lossy().into_owned();
-    match host.read(&path) {
-        Reading::Missing => {}
-        Reading::Unreadable(words) => facts.unseen.push(("damaged-file", words)),
-        Reading::Bytes(bytes) => {
-            if let Err(unusable) = state::format::decode(&bytes) {
-                facts.memory = Some((path, unusable.to_string()));
-            }
+    let wrong = match host.read(&path) {
+        Reading::Missing => None,
+        Reading::Unreadable(words) => {
+            facts.unseen.push(("damaged-file", words));
+            None
         }
-    }
+        Reading::Bytes(bytes) => match state::format::decode(&bytes) {
+            Err(unusable) => Some(unusable.to_string()),
+            Ok(memory) if memory.kin(cluster) == Kin::Foreign => Some(
+                "it shares no CA key with today's CA: it is another cluster's, or the CA was made anew"
+                    .to_owned(),
+            ),
+            Ok(_) => None,
+        },
+    };
+    facts.memory = wrong.map(|words| (path, words));
+}
+
+/// The kubelet's own credential, which alone may read the node's Lease; where it really lies.
+pub(super) fn kubelet_credential(host: &Host, config: &Config) -> Option<TrustConfig> {
+    let layout = layout_of(config.profile.profile);
+    let data = data_folder(&Options::read(host, layout), layout);
+    let real = |path: &str| {
+        host.resolve(&path.replace(DATA, &data))
+            .ok()
+            .filter(|real| real.is_file())
+    };
+    let own = layout
+        .credentials
+        .iter()
+        .filter(|credential| credential.is_kubelet);
+    let mut made = own.filter_map(|credential| {
+        let bare = TrustConfig {
+            ca_file: config
+                .cluster
+                .ca_file
+                .as_ref()
+                .and_then(|path| real(&path.to_string_lossy())),
+            server_name: config.cluster.server_name.clone(),
+            ..TrustConfig::default()
+        };
+        match credential.kind {
+            CredentialKind::Certificate(certificate, key) => Some(TrustConfig {
+                client_certificate: Some(real(certificate)?),
+                client_key: Some(real(key)?),
+                ..bare
+            }),
+            CredentialKind::Kubeconfig(path) => Some(TrustConfig {
+                kubeconfig: Some(real(path)?),
+                ..bare
+            }),
+        }
+    });
+    made.next()
 }
 
 fn certificates(
@@ -259,5 +305,38 @@ fn take(facts: &mut Facts, name: &str, value: &str, from: &str) {
             value: crate::doctor::redact::redact(value),
             from: from.to_owned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{Facts, Host, memory};
+    use crate::config::{Flags, load_on};
+    use crate::state::format::{Memory, encode};
+
+    #[test]
+    fn a_memory_of_another_cluster_is_told_and_ones_own_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let host = Host::new(dir.path());
+        let config = load_on(&host, &Flags::default(), "").expect("defaults");
+        let written = Memory {
+            cluster: vec!["aa".to_owned()],
+            ..Memory::default()
+        };
+        let folder = dir.path().join("var/lib/jackline");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("state.json"), encode(&written).expect("bytes")).expect("written");
+        let told = |cluster: &str| {
+            let mut facts = Facts::default();
+            memory(&host, &config, &[cluster.to_owned()], &mut facts);
+            facts.memory
+        };
+        assert_eq!(told("aa"), None);
+        let (path, words) = told("bb").expect("it is another's");
+        assert_eq!(Path::new(&path), Path::new("/var/lib/jackline/state.json"));
+        assert!(words.contains("another cluster's"), "{words}");
     }
 }

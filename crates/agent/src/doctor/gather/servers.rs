@@ -13,7 +13,7 @@ use jackline_core::{
 };
 use jackline_discovery::{Discovery, RegistrationConfig, SourceConfig};
 use jackline_probe::{ProbeConfig, Prober, look};
-use jackline_trust::Trust;
+use jackline_trust::{Trust, TrustConfig};
 use jackline_way::Ways;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -42,10 +42,10 @@ const TESTS_TIME: Duration = Duration::from_secs(15);
 const USUAL_PORT: u16 = 6443;
 
 /// Asks and tests; what cannot be done is told in `facts.unseen`.
-pub(super) fn ask(config: &Config, facts: &mut Facts) {
+pub(super) fn ask(config: &Config, trust: Arc<Trust>, kubelet: Option<TrustConfig>, facts: &mut Facts) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(Asking::new(config).all(config, facts)),
+        Ok(runtime) => runtime.block_on(Asking::new(config, trust, kubelet).all(config, facts)),
         Err(error) => facts
             .unseen
             .push(("servers", format!("no server was asked: {error}"))),
@@ -55,6 +55,8 @@ pub(super) fn ask(config: &Config, facts: &mut Facts) {
 struct Asking {
     ways: Arc<Ways>,
     trust: Arc<Trust>,
+    /// The kubelet's own, where it is at hand: it alone may read the node's Lease.
+    kubelet: Option<Arc<Trust>>,
     port: u16,
 }
 
@@ -62,17 +64,17 @@ struct Asking {
 type Named = (String, SourceConfig);
 
 impl Asking {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, trust: Arc<Trust>, kubelet: Option<TrustConfig>) -> Self {
         Self {
             ways: Arc::new(Ways::new(config.way.clone())),
-            trust: Arc::new(Trust::load(wiring::trust(config))),
+            trust,
+            kubelet: kubelet.map(|kubelet| Arc::new(Trust::load(kubelet))),
             port: config.profile.api_port.unwrap_or(USUAL_PORT),
         }
     }
 
     async fn all(self, config: &Config, facts: &mut Facts) {
         proxy_names::watch(&self.ways, &wiring::host_names(config));
-        facts.trust = self.trust.problems();
         self.names(config, facts).await;
         // Each round is asked of the servers that those before it told: an apiserver of which only a supervisor knows, too.
         for round in self.rounds(config) {
@@ -89,16 +91,17 @@ impl Asking {
         }
     }
 
-    /// Sources that need no server to be known; supervisors; those that ask apiservers. The registration addresses are asked one by one
+    /// Sources that need no server to be known; supervisors; the API; the node's own Lease. The registration addresses are asked one by one
     /// elsewhere.
-    fn rounds(&self, config: &Config) -> [Vec<Named>; 3] {
+    fn rounds(&self, config: &Config) -> [Vec<Named>; 4] {
         let (specs, made) = wiring::sources(config, &self.ways);
-        let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+        let mut rounds = [const { Vec::new() }; 4];
         for (spec, source) in specs.into_iter().zip(made.sources) {
             let round = match source.kind() {
                 SourceKind::Static | SourceKind::Etcd => 0,
                 SourceKind::Supervisor => 1,
-                SourceKind::Kubernetes | SourceKind::Heartbeat => 2,
+                SourceKind::Kubernetes => 2,
+                SourceKind::Heartbeat => 3,
                 _ => continue,
             };
             if let SourceConfig::Etcd(etcd) = &source {
@@ -194,7 +197,13 @@ impl Asking {
             sources: sources.into_iter().map(|(_, source)| source).collect(),
             ways: Arc::clone(&self.ways),
         };
-        let discovery = Discovery::new(config, Arc::clone(&self.trust), sink);
+        let is_lease = |source: &SourceConfig| source.kind() == SourceKind::Heartbeat;
+        let own = self
+            .kubelet
+            .as_ref()
+            .filter(|_| config.sources.iter().all(is_lease));
+        let trust = Arc::clone(own.unwrap_or(&self.trust));
+        let discovery = Discovery::new(config, trust, sink);
         for source in (0..=u16::MAX).take(count) {
             discovery.refresh(RefreshSource {
                 source: SourceId(source),
