@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+pub(crate) mod doctor;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -14,7 +16,7 @@ pub(crate) use replay::ReplayArgs;
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
-#[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(name = "jackline", version = crate::version::VERSION, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -62,6 +64,15 @@ pub(crate) enum Command {
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::SetupArgs),
+    /// Look at this node as an experienced person would: what is wrong, by which evidence, and what to do.
+    #[command(after_help = doctor::DOCTOR_EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
+    /// Tell how the node fares by best practices, and what would happen if servers went away now.
+    #[command(after_help = doctor::PREFLIGHT_EXAMPLES)]
+    Preflight(doctor::PreflightArgs),
+    /// Write what somebody else needs to see of this node into one file, without secrets.
+    #[command(after_help = doctor::SUPPORT_EXAMPLES)]
+    Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
@@ -350,9 +361,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            20,
+            23,
             "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
-             setup, lab, simulate, replay, rbac, completions, man"
+             setup, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }
 }
