@@ -4,7 +4,7 @@ use crate::program::run;
 
 #[tokio::test]
 async fn wrong_usage_exits_64_and_says_what_is_possible() {
-    let lines: [&[&str]; 10] = [
+    let lines: [&[&str]; 12] = [
         &[],
         &["doctor", "--restart"],
         &["preflight", "--stop", "10.0.0.1"],
