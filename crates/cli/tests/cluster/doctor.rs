@@ -264,7 +264,7 @@ async fn a_support_bundle_holds_what_was_asked_and_no_planted_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_jackline_is_asked_and_its_sessions_and_heartbeat_are_told() {
+async fn a_running_jackline_is_asked_too() {
     let plane = node::plane().await;
     let running = node::Node::start(&plane, "node-1", |files| {
         format!("kubeconfig: {}", files.kube_proxy_kubeconfig.display())
