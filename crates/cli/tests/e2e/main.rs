@@ -13,6 +13,7 @@ mod families;
 mod life;
 mod node;
 mod not_running;
+mod page;
 mod program;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../../../way/tests/way/proxy.rs"]
