@@ -204,10 +204,11 @@ fn replaces(newer: &Event, older: &Event) -> bool {
 mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use jackline_core::{Ending, Event, ProbeFailure, ProbeId, RefreshId, Report, SourceId};
 
-    use super::{COUNTED_MAX, EVIDENCE_MAX, Queue};
+    use super::{COUNTED_MAX, EVIDENCE_MAX, LULL, Queue};
 
     fn evidence() -> Event {
         Event::SessionsProgressed {
@@ -297,6 +298,29 @@ mod tests {
                 report(2, 1, "other")
             ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_every_session_has_waits_for_the_end_of_a_lull_and_a_suspicion_does_not() {
+        let queue = Arc::new(Queue::default());
+        let start = tokio::time::Instant::now();
+        queue.push(evidence());
+        queue.next().await;
+        assert_eq!(start.elapsed(), Duration::ZERO, "the first is taken at once");
+        let later = Arc::clone(&queue);
+        tokio::spawn(async move {
+            tokio::time::sleep(LULL / 10).await;
+            later.push(evidence());
+        });
+        queue.next().await;
+        assert_eq!(start.elapsed(), LULL, "the next waits");
+        let later = Arc::clone(&queue);
+        tokio::spawn(async move {
+            tokio::time::sleep(LULL / 10).await;
+            later.push(ending(1));
+        });
+        assert_eq!(queue.next().await, ending(1));
+        assert!(start.elapsed() < 2 * LULL, "what ends work wakes the driver");
     }
 
     #[tokio::test]

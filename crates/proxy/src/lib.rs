@@ -32,6 +32,7 @@
 //! [`Event`]: jackline_core::Event
 
 mod accept;
+mod baton;
 mod bucket;
 mod carrier;
 mod client_hello;

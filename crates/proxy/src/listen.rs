@@ -11,9 +11,9 @@ use jackline_core::{Sink, Snapshot};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::accept::Door;
 use crate::carrier;
 use crate::config::ProxyConfig;
 use crate::loops::Loops;
@@ -159,6 +159,7 @@ impl Bound {
             sessions: config.sessions_max.map_or(most, |wanted| wanted.min(most)),
             endpoint_sessions: config.endpoint_sessions_max,
         };
+        let doors = addresses.len();
         let loops = Loops::new(addresses, config.allow_loopback);
         let shared = Shared::new(
             snapshots,
@@ -166,7 +167,7 @@ impl Bound {
             (loops, config.ways),
             config.hold,
             limits,
-            threads.len(),
+            (threads.len(), doors),
         );
         let threads = threads
             .into_iter()
@@ -207,17 +208,18 @@ fn refusal(address: SocketAddr, source: io::Error) -> BindError {
     }
 }
 
-/// A thread with a runtime of its own. All threads accept from the same sockets, through descriptors of their own: who is
-/// free takes the next client, and none waits behind a busy thread.
+/// A thread with a runtime of its own. All threads accept from the same sockets, through descriptors of their own, one at a
+/// time ([`crate::baton`]).
 fn thread(index: usize, sockets: &[std::net::TcpListener]) -> io::Result<Waiting> {
     let runtime: Runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let sockets = {
         let _inside = runtime.enter();
-        let own = sockets
-            .iter()
-            .map(|socket| TcpListener::from_std(socket.try_clone()?));
+        let own = sockets.iter().enumerate().map(|(number, socket)| {
+            let listener = socket.try_clone()?;
+            Ok(Door { number, listener })
+        });
         Sockets {
-            listeners: own.collect::<io::Result<Vec<TcpListener>>>()?,
+            doors: own.collect::<io::Result<Vec<Door>>>()?,
             watch: carrier::watch()?,
         }
     };
