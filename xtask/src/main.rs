@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `mutants`, `doubt`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -10,7 +10,9 @@
 
 mod bench;
 mod command;
+mod doubt;
 mod multihost;
+mod mutants;
 mod outcome;
 mod recovery;
 mod stage;
@@ -19,6 +21,7 @@ mod verify;
 mod workspace;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +63,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The core with one thing changed, thousands of times: its own tests must notice. Takes hours, may be cut into pieces.
+    Mutants {
+        /// Only these shards, from 0; those that are done are not run again.
+        #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(..i64::from(mutants::SHARDS)))]
+        shards: Vec<u32>,
+        /// After so many minutes no new shard begins.
+        #[arg(long)]
+        minutes: Option<u64>,
+    },
+    /// The long form of all that doubts the core, in an hour or two; writes docs/proof.md.
+    Doubt,
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -75,6 +89,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Multihost { arguments } => multihost::run(&workspace, &arguments)?,
         Task::Recovery { debug } => recovery::run(&workspace, !debug)?,
         Task::Bench { arguments } => bench::run(&workspace, &arguments)?,
+        Task::Mutants { shards, minutes } => {
+            let limit = minutes.map(|minutes| Duration::from_secs(minutes * 60));
+            mutants::run(&workspace, &shards, limit)?
+        }
+        Task::Doubt => doubt::run(&workspace)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

@@ -261,6 +261,14 @@ impl Endpoint {
         self.judgement.health == Health::Ready && self.serves_api()
     }
 
+    /// It answers, whatever it says.
+    pub(crate) fn is_reached(&self) -> bool {
+        matches!(
+            self.judgement.health,
+            Health::Ready | Health::Alive | Health::NotReady
+        )
+    }
+
     /// H4: it answers well, and is not yet trusted because it flapped.
     pub(crate) fn is_held_back(&self) -> bool {
         self.judgement.good > 0 && self.judgement.health == Health::Unreachable && self.serves_api()

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::bend::Bend;
 use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
-use crate::evidence::{Evidence, describe, good_words, health_after, health_word, may_be_shared};
+use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
 use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
@@ -348,23 +348,6 @@ impl Policy {
         }
         if is == Health::Unreachable {
             self.free_silent_sessions(address, actions);
-        }
-    }
-
-    /// R4, H4: nobody is ready, so whoever answered well last is usable at once.
-    pub(crate) fn promote_held(&mut self, actions: &mut Vec<Action>) {
-        let waiting: Vec<SocketAddr> = self
-            .endpoints
-            .iter()
-            .filter(|(_, endpoint)| endpoint.judgement.good > 0 && endpoint.judgement.health != Health::Ready)
-            .map(|(&address, _)| address)
-            .collect();
-        for address in waiting {
-            if self.may_rise(address) {
-                let reason =
-                    good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
-                self.judge(address, Evidence::Ready, true, reason, actions);
-            }
         }
     }
 }

@@ -29,6 +29,15 @@ pub(crate) fn assert_all(policy: &Policy, actions: &[Action]) {
 
 /// All breaches after a step that gave `actions`.
 pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
+    let mut breaches = check_step(policy, actions);
+    let stale = snapshot_is_the_state(policy);
+    breaches.extend(stale.map(|found| Breach { number: 9, found }));
+    breaches
+}
+
+/// All but 9, which makes the snapshot anew and costs as much as the step itself: for who checks after each of a
+/// thousand million steps, and 9 whenever somebody would look at the snapshot.
+pub fn check_step(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (number, found) in [
         (1, archived_only_with_proof(policy)),
@@ -39,7 +48,6 @@ pub fn check(policy: &Policy, actions: &[Action]) -> Vec<Breach> {
         (6, no_close_without_a_better_one(policy, actions)),
         (7, standing_closes_nothing(policy, actions)),
         (8, shared_cause_moves_nothing(policy, actions)),
-        (9, snapshot_is_the_state(policy)),
         (10, sources_and_endpoints_agree(policy)),
         (11, configured_ones_stay(policy)),
         (12, doubted_ones_are_not_believed(policy)),
@@ -398,7 +406,9 @@ mod tests {
                     });
                 });
             }),
-            (13, &[ONE, TWO], |policy| policy.settings.endpoints_max = 1),
+            (13, &[ONE, TWO], |policy| {
+                alloc::sync::Arc::make_mut(&mut policy.settings).endpoints_max = 1;
+            }),
             (14, &[], |policy| {
                 bend(policy, |endpoint| {
                     endpoint.judgement.health = Health::NotReady;

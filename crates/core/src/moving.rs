@@ -213,9 +213,13 @@ impl Policy {
         if !judgement.dead_silent
             || judgement.good > 0
             || endpoint.traffic.sessions == 0
-            || !self.has_witness(address)
             || !self.another_is_ready(address)
         {
+            return;
+        }
+        if !self.has_witness(address) {
+            // Who is ready has proven it before the silence began, and is not due soon.
+            self.ask_witnesses(address);
             return;
         }
         let silent = judgement
@@ -227,6 +231,13 @@ impl Policy {
             pace: Pace::Reset(DEAD_PEER_SPREAD),
             reason: format!("{address} stays silent while another endpoint answers (D4)"),
         }));
+    }
+
+    /// D4: somebody is ready at last: sessions that hung on a dead peer for want of it need not wait for their next stall.
+    pub(crate) fn free_all_silent_sessions(&mut self, actions: &mut Vec<Action>) {
+        let all: Vec<SocketAddr> = self.endpoints.keys().copied().collect();
+        all.into_iter()
+            .for_each(|address| self.free_silent_sessions(address, actions));
     }
 
     /// D2, R4: moves what must move, and lets stay what may stay again.

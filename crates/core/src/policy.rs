@@ -55,7 +55,8 @@ pub enum Timer {
 /// The same settings, seed and events give the same actions. There is no other input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
-    pub(crate) settings: Settings,
+    /// Shared: the checker clones a policy for each of a million moves, and nothing writes here.
+    pub(crate) settings: Arc<Settings>,
     pub(crate) now: Timestamp,
     pub(crate) chance: Chance,
     pub(crate) attached_clock: AttachedClock,
@@ -115,7 +116,7 @@ impl Policy {
             zone: settings.zone.clone(),
             fleet_drains: Vec::new(),
             heartbeat: None,
-            settings,
+            settings: Arc::new(settings),
             now,
             chance: Chance::new(seed),
             attached_clock: AttachedClock::new(),

@@ -77,20 +77,32 @@ impl Policy {
         not_reached && !self.is_bent(Bend::R1Missed) && endpoint.serves_api() && self.nobody_serves()
     }
 
+    /// D4: whoever counts as ready has been silent twice, and is not judged only for want of a witness.
+    fn only_silence_is_ready(&self) -> bool {
+        let mut ready = self
+            .endpoints
+            .values()
+            .filter(|endpoint| endpoint.is_ready())
+            .peekable();
+        ready.peek().is_some() && ready.all(|endpoint| endpoint.judgement.short_timeouts >= FALL)
+    }
+
     /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1). It is not
     /// where this credential has seen a ready one: an apiserver that is starting, or has lost etcd before it knew any rights,
-    /// refuses everybody.
+    /// refuses everybody. What is ready by name only, and silent, is nobody: who has come back is the witness that is waited for.
     pub(crate) fn nobody_serves(&self) -> bool {
         let alive = |endpoint: &Endpoint| endpoint.judgement.health == Health::Alive && endpoint.serves_api();
-        self.node_state() == NodeState::Degraded
-            && (self.node.was_attached || !self.endpoints.values().any(alive))
+        let nobody = self.node_state() == NodeState::Degraded || self.only_silence_is_ready();
+        nobody && (self.node.was_attached || !self.endpoints.values().any(alive))
     }
 
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
     pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
         let not_ready = endpoint.judgement.health == Health::NotReady;
         let own_cause = not_ready && endpoint.serves_api() && endpoint.judgement.shared_since.is_none();
-        match self.nobody_serves() {
+        // M5: while somebody is ready by name, archived ones are left alone.
+        let at_rest = endpoint.membership.archived.is_some() && self.node_state() == NodeState::Attached;
+        match self.nobody_serves() && !at_rest {
             true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
             true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
             _ => None,
@@ -145,9 +157,12 @@ impl Policy {
             // D4: silent, and no witness has spoken. The usual limits decide, without delay: it may be all of them (R1).
             return Some(Pause::Exactly(BURST_EVERY));
         }
+        if judgement.suspicion.is_some() && judgement.short_timeouts > 0 && judgement.short_timeouts < FALL {
+            // D4: the second follows at once, however long a lazy test before the first has kept it waiting.
+            return Some(Pause::Exactly(Duration::ZERO));
+        }
         if judgement.suspicion.is_some() && probing.burst_until.is_some_and(|until| self.now < until) {
-            let at_once = judgement.short_timeouts > 0 && judgement.short_timeouts < FALL;
-            return Some(Pause::Exactly(if at_once { Duration::ZERO } else { BURST_EVERY }));
+            return Some(Pause::Exactly(BURST_EVERY));
         }
         if judgement.health != Health::Ready && judgement.good > 0 {
             return Some(Pause::Exactly(self.pause_while_held(judgement)));

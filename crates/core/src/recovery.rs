@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::Notice;
 use crate::action::Action;
 use crate::endpoint::Endpoint;
+use crate::evidence::{Evidence, good_words};
 use crate::policy::Policy;
 use crate::probing::ISOLATED_PROBE_CAP;
 use crate::settings::SourceKind;
@@ -77,12 +78,7 @@ impl Policy {
         }
         if state == NodeState::Attached {
             self.rest_archived();
-        }
-        if state == NodeState::Attached {
-            // D4: sessions that hung on a dead peer while there was nowhere to go need not wait for their next stall.
-            let all: Vec<SocketAddr> = self.endpoints.keys().copied().collect();
-            all.into_iter()
-                .for_each(|address| self.free_silent_sessions(address, actions));
+            self.free_all_silent_sessions(actions);
         }
     }
 
@@ -221,6 +217,28 @@ impl Policy {
             if source.asking.is_none() {
                 let soon = soon.max(source.not_before.unwrap_or(soon));
                 source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
+            }
+        }
+    }
+
+    /// R4, H4: nobody is ready, so whoever answered well last is usable at once.
+    pub(crate) fn promote_held(&mut self, actions: &mut Vec<Action>) {
+        let waiting: Vec<SocketAddr> = self
+            .endpoints
+            .iter()
+            .filter(|(_, endpoint)| endpoint.judgement.good > 0 && endpoint.judgement.health != Health::Ready)
+            .map(|(&address, _)| address)
+            .collect();
+        for address in waiting {
+            if self.may_rise(address) {
+                let first = !self.another_is_ready(address);
+                let reason =
+                    good_words(self.endpoints.get(&address).and_then(|e| e.judgement.depth)).to_string();
+                self.judge(address, Evidence::Ready, true, reason, actions);
+                if first && self.node.state == NodeState::Attached {
+                    // The last one that counted as ready has just been judged, and the node's state does not change.
+                    self.free_all_silent_sessions(actions);
+                }
             }
         }
     }

@@ -292,7 +292,7 @@ impl Policy {
                     && (isolated || class != Class::Archived)
             })
         };
-        let mut targets: Vec<SocketAddr> = self.ordered().into_iter().filter(useful).collect();
+        let mut targets: Vec<SocketAddr> = self.ordered_for(kind).into_iter().filter(useful).collect();
         let good = targets
             .iter()
             .take_while(|address| {

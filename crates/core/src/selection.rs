@@ -8,6 +8,7 @@ use crate::bend::Bend;
 use crate::chance::mix;
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
+use crate::settings::SourceKind;
 use crate::snapshot::{Class, EndpointView, Health, Snapshot, Standing};
 use crate::zone::Distance;
 
@@ -116,6 +117,18 @@ impl Policy {
             .collect();
         ranked.sort();
         ranked.into_iter().map(|(_, address)| address).collect()
+    }
+
+    /// R3, H6: whom a source asks, best first. To a supervisor's source a server that answers without an API is worth more
+    /// than any that is not reached: a dozen dead addresses before it would use up the time of a question.
+    pub(crate) fn ordered_for(&self, kind: SourceKind) -> Vec<SocketAddr> {
+        let mut all = self.ordered();
+        if kind == SourceKind::Supervisor {
+            let answers =
+                |address: &SocketAddr| self.endpoints.get(address).is_some_and(Endpoint::is_reached);
+            all.sort_by_key(|address| !answers(address));
+        }
+        all
     }
 
     /// Whether some other endpoint is ready, not being drained, and no way to it is known to be closed.

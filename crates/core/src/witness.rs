@@ -56,10 +56,21 @@ impl Policy {
         })
     }
 
-    /// Asks ready endpoints for a fresh proof, unless there is one.
+    /// Asks ready endpoints for a fresh proof, unless there is one. Then only the next in S1's order is asked, unless the
+    /// proof is its own: sessions and new clients go there, and its last test may be half a minute old (H7).
     pub(crate) fn call_witnesses(&mut self, address: SocketAddr) {
         if !self.has_witness(address) {
             self.ask_witnesses(address);
+            return;
+        }
+        let since = self
+            .endpoints
+            .get(&address)
+            .and_then(|endpoint| self.doubted_since(endpoint));
+        let next = self.ordered().into_iter().find(|&other| other != address);
+        let unproven = |endpoint: &Endpoint| endpoint.is_ready() && endpoint.judgement.proven_at < since;
+        if let Some(next) = next.filter(|next| self.endpoints.get(next).is_some_and(unproven)) {
+            self.probe_afresh(next);
         }
     }
 

@@ -39,7 +39,6 @@ pub use subject::Subject;
 pub use world::Setting;
 
 use search::Search;
-#[cfg(doc)]
 use world::World;
 
 /// The seed of the core that is examined. No draw hangs on it: the checker chooses them.
@@ -81,6 +80,26 @@ pub fn examine<S: Subject>(
     progress: &mut dyn FnMut(&Level),
 ) -> Outcome {
     Search::new(setting, limits).run(progress)
+}
+
+/// What happens on a way, line by line: moves, events and actions with their times, and how the heal ends.
+pub fn retell<S: Subject>(setting: &Setting<S>, way: &Way) -> Vec<String> {
+    let mut world = World::calm(setting);
+    world.told = Some(Vec::new());
+    for (&chosen, &jitter) in way.moves.iter().zip(&way.draws) {
+        world.note(|| format!("MOVE {chosen} ({jitter:?})"));
+        let Some(after) = world.after(chosen, jitter) else {
+            world.note(|| "waited for in vain".to_owned());
+            break;
+        };
+        world = after;
+    }
+    if let Some(heal) = way.heal {
+        world.note(|| format!("HEAL {heal:?}"));
+        let (ended, _) = world.heal(heal);
+        world.note(|| format!("{ended:?}"));
+    }
+    world.told.unwrap_or_default()
 }
 
 /// The core that ships, or with one rule switched off.

@@ -192,3 +192,102 @@ fn where_the_only_ready_one_falls_silent_those_that_were_down_are_tried_at_once(
     let took = world.run_until(seconds(40), |world| world.first() == at(2));
     assert!(took <= ms(1500), "{took:?}");
 }
+
+/// The last ready server falls silent, another was started anew between two tests, a third one serves: sessions went to the
+/// second, for whoever is ready had proven itself already, and stayed there for 2.5 s (H7).
+#[test]
+fn where_sessions_of_a_silent_server_are_to_go_is_tested_before_they_go() {
+    let mut world = World::attached(3);
+    world.run(seconds(20));
+    let [silent, stale, sound]: [_; 3] =
+        std::array::from_fn(|n| world.policy.snapshot().endpoints[n].address);
+    world.open_sessions(silent, 1);
+    world.run(seconds(1));
+    world.set(silent, Server::Silent);
+    world.set(stale, Server::NotReady("poststarthook/start"));
+    world.tell(Event::SessionStalled {
+        endpoint: silent,
+        again: false,
+    });
+    // The one proof that is needed is there before the silence is sure; it is not that of the next in line.
+    world.run(ms(1));
+    world.tell(Event::HedgeWon {
+        silent: sound,
+        winner: stale,
+    });
+    world.run_until(seconds(10), |world| !world.closes().is_empty());
+    assert_eq!(world.first(), sound, "{:?}", world.endpoint(stale));
+}
+
+/// A session that hung on a dead server waited for a witness that nobody asked: up to 33 s.
+#[test]
+fn a_witness_is_asked_for_while_sessions_hang_on_a_dead_server() {
+    let mut world = World::attached(2);
+    world.run(seconds(60));
+    // Its kernel took a connection, and its machine died before any test had reached it.
+    world.set(at(3), Server::Silent);
+    let all = [at(1), at(2), at(3)];
+    world.sources.insert(KUBERNETES, Answers::List(all.to_vec()));
+    world.tell(reported(KUBERNETES, RefreshId(99_999), &all));
+    world.open_sessions(at(3), 1);
+    world.run_until(seconds(5), |world| {
+        world.endpoint(at(3)).health == Health::Unreachable
+    });
+    for again in [false, true] {
+        world.tell(Event::SessionStalled {
+            endpoint: at(3),
+            again,
+        });
+        world.run(seconds(1));
+    }
+    assert!(
+        world.closes().iter().any(|close| close.endpoint == at(3)),
+        "it hangs until a usual test of another"
+    );
+}
+
+/// The witness that the judgement waited for became ready by it, in the same step: the node was attached before and after,
+/// and the sessions hung until their next stall.
+#[test]
+fn sessions_are_freed_with_the_judgement_that_makes_the_other_ready() {
+    let mut world = World::attached(2);
+    world.set(at(2), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    world.open_sessions(at(1), 1);
+    world.set(at(1), Server::Silent);
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: false,
+    });
+    world.run(seconds(1));
+    world.set(at(2), Server::Ready);
+    world.run_until(seconds(10), |world| {
+        world.endpoint(at(1)).health == Health::Unreachable
+    });
+    assert!(world.closes().iter().any(|close| close.endpoint == at(1)));
+}
+
+/// One that came back was tried only when another test of the silent one had run out: 2 s.
+#[test]
+fn while_the_only_ready_one_is_silent_those_that_are_down_are_tried_as_in_isolation() {
+    let mut world = World::attached(2);
+    world.set(at(2), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    world.run(seconds(30));
+    world.open_sessions(at(1), 1);
+    world.run(seconds(1));
+    world.set(at(1), Server::Silent);
+    world.tell(Event::SessionStalled {
+        endpoint: at(1),
+        again: false,
+    });
+    // Two short tests, and the third, with the usual limits, has begun.
+    world.run(ms(1100));
+    world.set(at(2), Server::Ready);
+    let took = world.run_until(seconds(40), |world| world.first() == at(2));
+    assert!(took <= ms(810), "{took:?}");
+}

@@ -50,7 +50,11 @@ impl<S: Subject> World<'_, S> {
     /// Plays a heal, with all draws of chance at their latest.
     /// Also the first law that was broken on the way.
     pub(super) fn healed(&self, heal: Heal) -> (Ended, Option<String>) {
-        let mut world = self.clone();
+        self.clone().heal(heal)
+    }
+
+    pub(super) fn heal(&mut self, heal: Heal) -> (Ended, Option<String>) {
+        let world = self;
         world.node.choose_jitter(Jitter::Late);
         let meant: Vec<usize> = match heal {
             Heal::One(server) => vec![server],
@@ -81,6 +85,7 @@ impl<S: Subject> World<'_, S> {
                 if known { Ended::NotUsed } else { Ended::Forgotten }
             }
         };
-        (ended, world.breach)
+        let breach = world.breach.take().or_else(|| world.node.breach_at_rest());
+        (ended, breach)
     }
 }

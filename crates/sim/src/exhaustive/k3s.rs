@@ -214,6 +214,10 @@ impl Subject for K3sBefore2024 {
         None
     }
 
+    fn breach_at_rest(&self) -> Option<String> {
+        None
+    }
+
     /// It promises nothing: only what never ends is held against it.
     fn cap(&self, _: SocketAddr) -> Duration {
         Duration::MAX

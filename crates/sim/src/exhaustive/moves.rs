@@ -99,6 +99,7 @@ impl<S: Subject> World<'_, S> {
         world.steps = 0;
         world.play(chosen)?;
         world.dial();
+        world.breach = world.breach.take().or_else(|| world.node.breach_at_rest());
         Some(world)
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jackline_core::Jitter;
+
 use super::Limits;
 use super::cast::{Cast, name};
 use super::heal::{Ended, Heal};
@@ -24,6 +26,8 @@ pub struct Level {
 pub struct Way {
     /// The moves, from a calm cluster on.
     pub moves: Vec<Move>,
+    /// Where the draws of chance fell in each.
+    pub draws: Vec<Jitter>,
     /// The heal that did not help.
     pub heal: Option<Heal>,
 }

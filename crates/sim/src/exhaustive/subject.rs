@@ -39,6 +39,9 @@ pub trait Subject: Clone + Send + Sync {
     /// The first of its own laws that the last step broke.
     fn breach(&self, actions: &[Action]) -> Option<String>;
 
+    /// The first that does not hold between two moves. What is too dear to be looked at after each step is looked at here.
+    fn breach_at_rest(&self) -> Option<String>;
+
     /// How long it may take to lead a client to a server that has come back.
     fn cap(&self, server: SocketAddr) -> Duration;
 }
@@ -90,8 +93,11 @@ impl Subject for Policy {
     }
 
     fn breach(&self, actions: &[Action]) -> Option<String> {
-        let breach = invariants::check(self, actions).into_iter().next()?;
-        Some(format!("invariant {}: {}", breach.number, breach.found))
+        invariants::check_step(self, actions).first().map(in_words)
+    }
+
+    fn breach_at_rest(&self) -> Option<String> {
+        invariants::check(self, &[]).first().map(in_words)
     }
 
     fn cap(&self, server: SocketAddr) -> Duration {
@@ -105,4 +111,8 @@ impl Subject for Policy {
             _ => CAP,
         }
     }
+}
+
+fn in_words(breach: &invariants::Breach) -> String {
+    format!("invariant {}: {}", breach.number, breach.found)
 }

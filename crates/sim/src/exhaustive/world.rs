@@ -95,6 +95,8 @@ pub(super) struct World<'a, S> {
     /// The first law that was broken on the way here.
     pub(super) breach: Option<String>,
     pub(super) steps: u32,
+    /// What happens, line by line, where somebody wants to read it.
+    pub(super) told: Option<Vec<String>>,
 }
 
 impl<S: Clone> Clone for World<'_, S> {
@@ -105,6 +107,7 @@ impl<S: Clone> Clone for World<'_, S> {
             questions: self.questions.clone(),
             saved: Arc::clone(&self.saved),
             breach: self.breach.clone(),
+            told: self.told.clone(),
             ..*self
         }
     }
@@ -136,6 +139,7 @@ impl<'a, S: Subject> World<'a, S> {
             saved: Arc::default(),
             breach: None,
             steps: 0,
+            told: None,
         };
         world.node.choose_jitter(jackline_core::Jitter::Late);
         world.tell(Event::DeadlineReached);
@@ -148,13 +152,22 @@ impl<'a, S: Subject> World<'a, S> {
     /// Something happened: the node is told, and its actions are carried out.
     pub(super) fn tell(&mut self, event: Event) {
         self.steps += 1;
+        self.note(|| format!("{event:?}"));
         let mut actions = Vec::new();
         self.node.step(self.now, event, &mut actions);
         if self.breach.is_none() {
             self.breach = self.node.breach(&actions);
         }
         for action in actions {
+            self.note(|| format!("  {action:?}"));
             self.carry_out(action);
+        }
+    }
+
+    /// A line of the timeline, if there is one.
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(told) = &mut self.told {
+            told.push(format!("{} {}", self.now, line()));
         }
     }
 
