@@ -318,7 +318,7 @@ impl Policy {
     #[must_use]
     pub fn under(mut self, settings: Settings) -> Self {
         debug_assert_eq!(settings.sources, self.settings.sources);
-        self.settings = settings;
+        self.settings = Arc::new(settings);
         self
     }
 
