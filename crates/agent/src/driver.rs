@@ -22,6 +22,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 const SLEEP_MIN: Duration = Duration::from_millis(1);
 /// The pause after the core had to be started anew: a core that panics at every step must not take a whole processor.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// So many events are taken before a stop, or a deadline, has its turn.
+const TOGETHER_MAX: usize = 64;
 
 /// The process's clock.
 pub(crate) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -62,7 +64,17 @@ impl<E: Effects> Driver<E> {
                     Event::DeadlineReached
                 }
             };
-            if !self.take(event) {
+            let mut good = self.take(event);
+            // What has come with it is taken at once: waiting anew for each would cost more than the step.
+            let mut together = 1;
+            while good
+                && together < TOGETHER_MAX
+                && let Some(event) = self.queue.take()
+            {
+                good = self.take(event);
+                together += 1;
+            }
+            if !good {
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
         }
@@ -93,6 +105,7 @@ impl<E: Effects> Driver<E> {
             (self.stepping)(&mut self.policy, now, event, &mut actions)
         }))
         .map_err(restart::words)?;
+        self.journal.acted(&actions);
         let changed = self.publish();
         let told = actions.iter().any(|action| matches!(action, Action::Announce(_)));
         for action in actions {

@@ -6,6 +6,7 @@
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | [`doctor`] | a look at a node, findings and remedies; preflight; support bundle |
 //! | `engine` | one service, running; the API's is the first |
 //! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
@@ -37,6 +38,7 @@ mod berth;
 mod claim;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod driver;
 mod effects;
 mod engine;

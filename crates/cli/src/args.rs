@@ -1,5 +1,7 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+pub(crate) mod doctor;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -8,9 +10,13 @@ use jackline_agent::config::{self, Environment, Flags};
 
 use crate::{completions, drain, events, explain, man, rbac, refresh, sessions, setup, status};
 
+mod replay;
+
+pub(crate) use replay::ReplayArgs;
+
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
-#[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(name = "jackline", version = crate::version::VERSION, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -58,12 +64,24 @@ pub(crate) enum Command {
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::SetupArgs),
+    /// Look at this node as an experienced person would: what is wrong, by which evidence, and what to do.
+    #[command(after_help = doctor::DOCTOR_EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
+    /// Tell how the node fares by best practices, and what would happen if servers went away now.
+    #[command(after_help = doctor::PREFLIGHT_EXAMPLES)]
+    Preflight(doctor::PreflightArgs),
+    /// Write what somebody else needs to see of this node into one file, without secrets.
+    #[command(after_help = doctor::SUPPORT_EXAMPLES)]
+    Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Play a node's journal again through the same core: the same actions, or the first difference, and why.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
     #[command(after_help = rbac::EXAMPLES)]
     Rbac(rbac::RbacArgs),
@@ -229,6 +247,7 @@ A seed that fails is shrunk and printed with the command that repeats it.
 Examples:
   jackline simulate --seeds 0..10000
   jackline simulate --seeds 17..18 --timeline     one of them, told line by line
+  jackline simulate --seeds 17..18 --html 17.html one of them, to look at
 
 Exit status: 0 nothing broke, 1 some rule broke, 64 wrong usage, 130 if it was
 interrupted and nothing had broken until then.";
@@ -250,13 +269,25 @@ pub(crate) struct SimulateArgs {
     /// Play all that can happen to three servers and a node instead, and heal each state
     #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
     pub(crate) exhaustive: bool,
+    /// Play jackline and its rivals on these seeds instead, and print one table
+    #[arg(long, conflicts_with_all = ["exhaustive", "nodes", "faults", "timeline"])]
+    pub(crate) compare: bool,
+    /// Play a fleet of so many nodes instead, from 10 to 10000, with 3, 5 and 7 servers
+    #[arg(long, value_name = "N", conflicts_with_all = ["exhaustive", "compare", "seeds", "nodes", "faults", "timeline"], value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    pub(crate) fleet: Option<u32>,
+    /// Only with so many servers
+    #[arg(long, value_name = "N", requires = "fleet", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) servers: Option<u8>,
     /// So many moves in a row
     #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
     pub(crate) depth: u32,
     /// Threads [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Words for people, or the report as JSON
+    /// Write a page to look at: one file, which needs no network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Words for people, or the report as JSON, as in docs/simulate-schema.json
     #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
     pub(crate) output: LabOutput,
 }
@@ -330,9 +361,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            19,
+            23,
             "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
-             setup, lab, simulate, rbac, completions, man"
+             setup, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }
 }

@@ -95,6 +95,11 @@ pub(crate) fn order(socket: &Path, path: &str) -> Result<(String, Done), ClientE
     read(socket, Method::POST, path, "answer to an order")
 }
 
+/// Asks for `path`: the text as it came.
+pub(crate) fn text(socket: &Path, path: &str) -> Result<String, ClientError> {
+    exchange(socket, Method::GET, path)
+}
+
 /// The text as it came, and what it says.
 fn read<T: DeserializeOwned>(
     socket: &Path,
@@ -102,6 +107,17 @@ fn read<T: DeserializeOwned>(
     path: &str,
     what: &str,
 ) -> Result<(String, T), ClientError> {
+    let text = exchange(socket, method, path)?;
+    match serde_json::from_str(&text) {
+        Ok(told) => Ok((text, told)),
+        Err(error) => Err(ClientError::Odd {
+            socket: socket.to_owned(),
+            what: format!("its answer is no {what} that this version can read ({error})"),
+        }),
+    }
+}
+
+fn exchange(socket: &Path, method: Method, path: &str) -> Result<String, ClientError> {
     let odd = |what: String| ClientError::Odd {
         socket: socket.to_owned(),
         what,
@@ -110,18 +126,12 @@ fn read<T: DeserializeOwned>(
         .enable_all()
         .build()
         .map_err(|error| odd(format!("this process got no resources: {error}")))?;
-    let text = runtime.block_on(async {
+    runtime.block_on(async {
         match tokio::time::timeout(TIME, ask(socket, method, path)).await {
             Ok(answer) => answer,
             Err(_) => Err(odd(format!("no answer within {} s", TIME.as_secs()))),
         }
-    })?;
-    match serde_json::from_str(&text) {
-        Ok(told) => Ok((text, told)),
-        Err(error) => Err(odd(format!(
-            "its answer is no {what} that this version can read ({error})"
-        ))),
-    }
+    })
 }
 
 async fn ask(socket: &Path, method: Method, path: &str) -> Result<String, ClientError> {

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod completions;
 mod config;
+mod doctor;
 mod drain;
 mod events;
 mod exit;
@@ -14,13 +15,17 @@ mod lab;
 mod man;
 mod output;
 mod paint;
+mod preflight;
 mod rbac;
 mod refresh;
+mod replay;
 mod run;
 mod sessions;
 mod setup;
 mod simulate;
 mod status;
+mod support;
+mod version;
 mod watch;
 
 use std::process::ExitCode;
@@ -52,8 +57,12 @@ fn perform(command: Command) -> Exit {
         Command::Refresh(args) => refresh::refresh(args),
         Command::ResetState(args) => refresh::reset_state(args),
         Command::Setup(args) => setup::setup(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Preflight(args) => preflight::preflight(args),
+        Command::Support(args) => support::support(args),
         Command::Lab(args) => Ok(lab::lab(args)),
         Command::Simulate(args) => simulate::simulate(args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Rbac(args) => rbac::rbac(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),

@@ -70,7 +70,7 @@ impl Policy {
         if let Some(connect) = finding.connect {
             // A kept connection proves no way for new ones.
             judgement.blocked = None;
-            judgement.connect_usual = usual(judgement.connect_usual, connect);
+            judgement.connect_usual.take(connect);
         }
         if finding.depth.is_verified() {
             judgement.verified_at = Some(outstanding.started);
@@ -382,14 +382,5 @@ impl Judgement {
         } else {
             self.bad.saturating_add(1).min(FALL)
         };
-    }
-}
-
-/// The running mean of a duration: an eighth of the newest.
-pub(crate) fn usual(before: Duration, newest: Duration) -> Duration {
-    let newest = newest.min(Duration::from_secs(10));
-    match before.is_zero() {
-        true => newest,
-        false => (before * 7 + newest) / 8,
     }
 }

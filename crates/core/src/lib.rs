@@ -62,6 +62,7 @@ mod source;
 mod standing;
 mod suspicion;
 mod time;
+mod usual;
 mod view;
 pub mod witness;
 mod zone;

@@ -312,6 +312,15 @@ impl Policy {
         &self.settings
     }
 
+    /// The same policy, from now on under other settings of the same sources: what a journal's events would have led to.
+    /// What was planned under the old ones stays planned.
+    #[must_use]
+    pub fn under(mut self, settings: Settings) -> Self {
+        debug_assert_eq!(settings.sources, self.settings.sources);
+        self.settings = settings;
+        self
+    }
+
     pub(crate) fn index(&self, id: SourceId) -> Option<usize> {
         let index = usize::from(id.0);
         (index < self.sources.len()).then_some(index)

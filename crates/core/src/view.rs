@@ -63,8 +63,8 @@ impl Policy {
             zone: endpoint.membership.zone.clone(),
             node: node_view(endpoint),
             class: self.class(address, endpoint, standing),
-            connect_usual: judgement.connect_usual,
-            answer_usual: judgement.answer_usual,
+            connect_usual: judgement.connect_usual.told(),
+            answer_usual: judgement.answer_usual.told(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Waiting takes real time here, but only ever for something, with a deadline; where a rule is about a time, that passes.
 
 mod credentials;
+mod doctor;
 mod fleet;
 mod killed;
 mod kubectl;

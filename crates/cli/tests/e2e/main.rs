@@ -22,6 +22,7 @@ mod proxy;
 mod rbac;
 #[path = "../../../way/tests/way/receiver.rs"]
 mod receiver;
+mod replay;
 mod restart;
 mod shutdown;
 mod simulate;

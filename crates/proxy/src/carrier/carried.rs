@@ -37,6 +37,8 @@ pub(crate) struct Carried {
     copy: Copy,
     seat: Seat,
     present: Present,
+    /// On which side the kernel tells of room: downstream, upstream.
+    told_of_room: [bool; 2],
 }
 
 impl Carried {
@@ -54,7 +56,27 @@ impl Carried {
             copy,
             seat,
             present,
+            told_of_room: [false; 2],
         })
+    }
+
+    /// A side whose socket has no room and whose kernel is not to tell of it yet; from now on it is.
+    pub(super) fn wants_room(&mut self) -> Option<Side> {
+        let sides = [Side::Downstream, Side::Upstream];
+        for (side, told) in sides.into_iter().zip(&mut self.told_of_room) {
+            if !*told && self.copy.lacks_room(side) {
+                *told = true;
+                return Some(side);
+            }
+        }
+        None
+    }
+
+    pub(super) fn socket(&self, side: Side) -> BorrowedFd<'_> {
+        match side {
+            Side::Downstream => self.client(),
+            Side::Upstream => self.upstream(),
+        }
     }
 
     pub(super) fn client(&self) -> BorrowedFd<'_> {
