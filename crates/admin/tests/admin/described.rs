@@ -13,7 +13,7 @@ pub(crate) fn schema() -> Value {
 /// is a fault.
 pub(crate) fn faults(status: &Value) -> Vec<String> {
     let schema = schema();
-    faults_by(&schema, &schema, status)
+    faults_in(&schema, &schema, status, "status")
 }
 
 /// The same of anything that `schema`, a part of the file `root`, describes.
