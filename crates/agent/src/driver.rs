@@ -13,6 +13,7 @@ use jackline_core::{Action, Event, Policy, Record, Snapshot, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, Origin};
+use crate::lines;
 use crate::queue::Queue;
 
 /// The longest sleep. Timers of the runtime stand still while the machine is suspended, the core's clock does not.
@@ -89,7 +90,7 @@ impl<E: Effects> Driver<E> {
         }
         let panicked = self.step(now, event).err();
         if let Some(message) = &panicked {
-            tracing::error!(target: "jackline", %message, "the core panicked and is started anew from what it last knew; please report this with the journal");
+            tracing::error!(target: "jackline", event = lines::DEFECT, %message, "the core panicked and is started anew from what it last knew; please report this with the journal");
             self.journal.panicked(now, message);
             self.restart(now);
         }
@@ -104,6 +105,7 @@ impl<E: Effects> Driver<E> {
             (self.stepping)(&mut self.policy, now, event, &mut actions)
         }))
         .map_err(restart::words)?;
+        self.journal.acted(&actions);
         let changed = self.publish();
         let told = actions.iter().any(|action| matches!(action, Action::Announce(_)));
         for action in actions {

@@ -19,6 +19,8 @@ use std::time::Duration;
 use jackline_core::{Ending, Event};
 use tokio::sync::Notify;
 
+use crate::lines;
+
 /// So many pieces of evidence wait.
 pub(crate) const EVIDENCE_MAX: usize = 8192;
 /// So many beginnings and ends of sessions wait: each descriptor that a process may usually have, a few times over.
@@ -68,6 +70,7 @@ impl Queue {
                 if first {
                     tracing::warn!(
                         target: "jackline",
+                        event = lines::OVERLOADED,
                         "the node is overloaded: observations of sessions are dropped; `jackline status` counts them"
                     );
                 }
@@ -155,6 +158,7 @@ const fn kind(event: &Event) -> Kind {
         | Event::DrainRequested { .. }
         | Event::UndrainRequested { .. }
         | Event::RefreshRequested
+        | Event::ResetRequested
         | Event::MembershipRestored { .. }
         | Event::TrustReloaded { .. } => Kind::Ending,
     }

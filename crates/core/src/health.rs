@@ -16,7 +16,7 @@ use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// Good answers in a row that lift an endpoint back to ready while another one is (H4).
 pub const RISE: u8 = 2;
@@ -338,17 +338,13 @@ impl Policy {
             (Health::Alive, Health::NotReady) => judgement.coming_up_until.map(|_| now + COMING_UP_FOR),
             _ => None,
         };
-        let level = match is {
-            Health::Ready | Health::Alive | Health::Unknown => Level::Info,
-            _ => Level::Warn,
-        };
         let text = format!("{}: {}", health_word(is), judgement.reason);
         if self.is_bent(Bend::H9) {
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.judgement.reason = String::new();
             }
         } else {
-            self.announce_endpoint(address, level, text, actions);
+            self.announce_endpoint(address, Notice::of_health(is), text, actions);
         }
         if is == Health::Unreachable {
             self.free_silent_sessions(address, actions);

@@ -14,7 +14,7 @@ use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::snapshot::{Capability, Health, NodeState, Standing};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
@@ -90,7 +90,7 @@ impl Policy {
         self.note_local_fault(fault);
         if news {
             let text = format!("this machine fails: {fault}; no endpoint is judged by it (H3)");
-            self.announce_node(Level::Error, text, actions);
+            self.announce_node(Notice::LocalFault, text, actions);
         }
     }
 
@@ -280,7 +280,7 @@ impl Policy {
         };
         self.announce_endpoint(
             address,
-            Level::Info,
+            Notice::SessionsMove,
             format!("its sessions move: {reason}"),
             actions,
         );

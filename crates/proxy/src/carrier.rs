@@ -25,6 +25,7 @@ use self::slots::Slots;
 use crate::copy::{Broken, Readiness, Tools};
 use crate::fault::Side;
 use crate::parting;
+use crate::plane::OpenSession;
 use crate::tcp_info::Sample;
 
 mod carried;
@@ -108,6 +109,16 @@ impl Carrier {
         self.turn(key, None);
         self.resume();
         Ok(())
+    }
+
+    /// The sessions that it carries, `most` of them at most.
+    pub(crate) fn list(&self, most: usize, now: Instant) -> Vec<OpenSession> {
+        let sessions = self.sessions.borrow();
+        sessions
+            .iter()
+            .filter_map(|one| one.told(now))
+            .take(most)
+            .collect()
     }
 
     /// Moves bytes for ever. To be started again if it panics; its sessions are still there then.

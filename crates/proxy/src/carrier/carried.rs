@@ -14,6 +14,7 @@ use crate::fault::{self, SessionError, Side};
 use crate::flight::Settled;
 use crate::parting::Parting;
 use crate::peer::{Peer, Upstream};
+use crate::plane::OpenSession;
 use crate::shared::Seat;
 use crate::tcp_info::{self, Sample};
 use crate::thread::Present;
@@ -84,6 +85,19 @@ impl Carried {
 
     pub(super) fn upstream(&self) -> BorrowedFd<'_> {
         self.upstream.peer.stream().as_fd()
+    }
+
+    /// Who, where, since when, how much. `None`: the kernel does not know the client any more.
+    pub(super) fn told(&self, now: Instant) -> Option<OpenSession> {
+        let entry = self.upstream.entry();
+        let (opened, [up, down]) = entry.account();
+        Some(OpenSession {
+            client: self.client.stream().peer_addr().ok()?,
+            endpoint: entry.ledger.endpoint,
+            open_for: now.saturating_duration_since(opened),
+            bytes_from_client: up,
+            bytes_from_upstream: down,
+        })
     }
 
     /// From now on orders come by summons; one may have come already.
