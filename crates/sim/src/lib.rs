@@ -14,6 +14,7 @@
 //! | `safety` | what must never happen, judged from outside |
 //! | [`rivals`] | other balancers behind the same trait, and all of them compared on the same seeds |
 //! | [`scenario`] | prose that runs: what happens, what must hold, the expected timeline |
+//! | [`page`] | one page to look at: what happened in a world, and figures |
 //! | [`swarm`] | worlds drawn from seeds: safe at each step, and at rest soon after they are healed |
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,7 @@ mod meter;
 mod names;
 pub mod network;
 mod node;
+pub mod page;
 pub mod plane;
 pub mod policy;
 mod queue;

@@ -143,6 +143,9 @@ impl Node {
         if scene.log.has_everything() {
             scene.log.tell_event(scene.now, &self.spec.name, &event);
         }
+        if let Some(record) = &mut scene.record {
+            record.hear(scene.now, &self.spec, &event);
+        }
         let mut actions = std::mem::take(&mut self.actions);
         mind.step(scene.now, event, &mut actions);
         let given = u64::try_from(actions.len()).unwrap_or(u64::MAX);
@@ -160,6 +163,7 @@ impl Node {
                 scene.break_rule(&self.spec.name, breach);
             }
         }
+        scene.record_decisions(&self.spec, &actions);
         for action in actions.drain(..) {
             self.carry_out(scene, action);
         }

@@ -12,6 +12,8 @@ use crate::fault::Fault;
 use crate::names::Names;
 use crate::network::{Network, NodeId};
 use crate::node::Node;
+use crate::page::Lane;
+use crate::page::record::{self, Record};
 use crate::plane::{Lease, Plane, Process, Server, ServerId};
 use crate::policy::Kind;
 use crate::queue::Queue;
@@ -70,6 +72,7 @@ impl World {
             },
             chance: Chance::of(spec.seed, 0),
             log: Timeline::new(telling),
+            record: None,
             shaken: false,
             spoken: Vec::new(),
             breach: None,
@@ -104,6 +107,7 @@ impl World {
             self.steps += 1;
             self.happen(what);
             self.settle();
+            record::look(self);
         }
         if self.scene.breach.is_none() {
             self.scene.now = self.scene.now.max(end);
@@ -129,7 +133,20 @@ impl World {
             self.steps += 1;
             self.happen(what);
             self.settle();
+            record::look(self);
         }
+    }
+
+    /// From now on what happens is kept as lanes, for a page.
+    pub(crate) fn record(&mut self) {
+        self.scene.record = Some(Record::default());
+        record::look(self);
+    }
+
+    /// The lanes so far; nothing is kept any more.
+    pub(crate) fn take_record(&mut self) -> Vec<Lane> {
+        let record = self.scene.record.take().unwrap_or_default();
+        record.finish(self.scene.now)
     }
 
     /// Plans something that will be done to the world.

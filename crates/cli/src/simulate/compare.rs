@@ -2,14 +2,14 @@
 
 use jackline_sim::rivals::compare::{Size, compare as play};
 
-use super::{Bar, STOP, listen_to_ctrl_c, threads};
+use super::{Bar, STOP, interrupt, threads};
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
 use crate::output::out;
 
 pub(crate) fn compare(args: &SimulateArgs) -> anyhow::Result<Exit> {
-    listen_to_ctrl_c();
-    let bar = Bar::new();
+    interrupt::listen();
+    let bar = Bar::of("seeds");
     let comparison = play(
         args.seeds.clone(),
         Size::default(),

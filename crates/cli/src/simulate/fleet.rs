@@ -3,14 +3,14 @@
 use jackline_sim::fleet::{Report, SERVERS, run};
 use serde_json::json;
 
-use super::{Bar, STOP, listen_to_ctrl_c, threads};
+use super::{Bar, STOP, interrupt, threads};
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
 use crate::output::out;
 
 pub(crate) fn fleet(args: &SimulateArgs, nodes: u32) -> anyhow::Result<Exit> {
-    listen_to_ctrl_c();
-    let bar = Bar::new();
+    interrupt::listen();
+    let bar = Bar::of("events");
     let servers = args
         .servers
         .map_or(SERVERS.to_vec(), |servers| vec![usize::from(servers)]);
