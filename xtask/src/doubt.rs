@@ -28,8 +28,8 @@ struct Part {
     command: &'static [&'static str],
 }
 
-/// All of them, in the order of the page. The rivals (`--compare`) and the fleets (`--fleet`) are parts like the others.
-const PARTS: [Part; 4] = [
+/// All of them, in the order of the page.
+const PARTS: [Part; 6] = [
     Part {
         name: "Swarm",
         shows: "Worlds drawn from seeds, safe at each step, and at rest soon after they are healed.",
@@ -49,6 +49,16 @@ const PARTS: [Part; 4] = [
         name: "Scenarios and the swarm's own canaries",
         shows: "Prose that runs, the same seeds twice, and broken minds that are found.",
         command: &["cargo", "test", "--package", "jackline-sim", "--test", "sim"],
+    },
+    Part {
+        name: "Rivals",
+        shows: "Other balancers in the same world, on the same seeds ([who](rivals.md)).",
+        command: &["jackline", "simulate", "--compare", "--seeds", "0..200"],
+    },
+    Part {
+        name: "Fleets",
+        shows: "Many nodes, and what one server has to bear.",
+        command: &["jackline", "simulate", "--fleet", "1000"],
     },
 ];
 

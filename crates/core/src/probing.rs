@@ -157,12 +157,9 @@ impl Policy {
             // D4: silent, and no witness has spoken. The usual limits decide, without delay: it may be all of them (R1).
             return Some(Pause::Exactly(BURST_EVERY));
         }
-        if judgement.suspicion.is_some() && judgement.short_timeouts > 0 && judgement.short_timeouts < FALL {
-            // D4: the second follows at once, however long a lazy test before the first has kept it waiting.
-            return Some(Pause::Exactly(Duration::ZERO));
-        }
         if judgement.suspicion.is_some() && probing.burst_until.is_some_and(|until| self.now < until) {
-            return Some(Pause::Exactly(BURST_EVERY));
+            let at_once = judgement.short_timeouts > 0 && judgement.short_timeouts < FALL;
+            return Some(Pause::Exactly(if at_once { Duration::ZERO } else { BURST_EVERY }));
         }
         if judgement.health != Health::Ready && judgement.good > 0 {
             return Some(Pause::Exactly(self.pause_while_held(judgement)));

@@ -33,24 +33,10 @@ impl Policy {
         if matches!(judgement.health, Health::Unreachable | Health::Impostor) {
             return;
         }
-        // A lazy test under way would keep the urgent one waiting for its long limits.
-        let lazy =
-            |outstanding: &Outstanding| !outstanding.short && now.since(outstanding.started) >= BURST_EVERY;
         if judgement
             .suspicion
             .is_some_and(|suspicion| suspicion.weight >= weight)
         {
-            let before_it = |outstanding: &Outstanding| {
-                lazy(outstanding)
-                    && judgement
-                        .suspicion
-                        .is_some_and(|it| outstanding.started < it.since)
-            };
-            if !waits && endpoint.probing.outstanding.as_ref().is_some_and(before_it) {
-                endpoint.probing.outstanding = None;
-                endpoint.probing.fresh_wanted = true;
-                endpoint.probing.next = Some(now);
-            }
             return;
         }
         let heard = &mut judgement.heard[weight as usize];
@@ -73,6 +59,9 @@ impl Policy {
         }
         endpoint.probing.fresh_wanted = true;
         endpoint.probing.next = Some(now);
+        // A lazy test under way would keep the urgent one waiting for its long limits.
+        let lazy =
+            |outstanding: &Outstanding| !outstanding.short && now.since(outstanding.started) >= BURST_EVERY;
         if endpoint.probing.outstanding.as_ref().is_some_and(lazy) {
             endpoint.probing.outstanding = None;
         }

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use jackline_core::Bend;
 use jackline_sim::exhaustive::*;
 
-/// Half a million states, in some minutes of one processor. `cargo xtask doubt` goes deeper.
-const DEEP: u32 = 6;
+/// A hundred thousand states, in half a minute of one processor. `cargo xtask doubt` goes deeper.
+const DEEP: u32 = 5;
 /// Deep enough for an outage of all servers and one that returns.
 const DEPTH: u32 = 4;
 
@@ -15,8 +15,8 @@ fn no_state_of_the_core_is_stuck() {
     for cast in CASTS {
         let outcome = examine(&jackline(cast, None), Limits::depth(DEEP), &mut |_| {});
         assert!(outcome.is_good(), "{outcome}");
-        assert!(outcome.states > 200_000, "only {} states", outcome.states);
-        assert!(outcome.heals > 500_000, "only {} heals", outcome.heals);
+        assert!(outcome.states > 40_000, "only {} states", outcome.states);
+        assert!(outcome.heals > 90_000, "only {} heals", outcome.heals);
     }
 }
 

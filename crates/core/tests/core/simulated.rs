@@ -321,45 +321,6 @@ fn a_server_that_answers_again_is_slow_and_not_dead() {
     assert_eq!(world.closes(), vec![]);
 }
 
-/// Only this server is known; a usual test of it, which will time out after 6 s, has begun a moment ago.
-fn silent_under_a_lazy_test() -> World {
-    let mut world = World::attached(1);
-    world.open_sessions(at(1), 1);
-    world.run(seconds(60));
-    world.set(at(1), Server::Slow(seconds(60)));
-    world.log.clear();
-    world.run_until(seconds(60), |world| !world.probes_of(at(1)).is_empty());
-    world.run(ms(100));
-    world.tell(Event::DialFailed {
-        endpoint: at(1),
-        failure: DialFailure::TimedOut,
-    });
-    world
-}
-
-/// Seed 4970: a lazy test kept the urgent ones waiting until the time for urgent ones was over, and the second came 15 s later.
-#[test]
-fn the_second_short_test_follows_the_first_however_late_that_was() {
-    let mut world = silent_under_a_lazy_test();
-    world.run_until(seconds(16), |world| world.state() == NodeState::Isolated);
-}
-
-/// The same seed: a lazy test that began before a suspicion was waited for, however often it was suspected again.
-#[test]
-fn who_is_suspected_again_need_not_wait_for_a_lazy_test() {
-    let mut world = silent_under_a_lazy_test();
-    world.run(seconds(1));
-    assert_eq!(world.probes_of(at(1)).len(), 1, "the lazy one");
-    for _ in 0..3 {
-        world.tell(Event::DialFailed {
-            endpoint: at(1),
-            failure: DialFailure::TimedOut,
-        });
-        world.run(ms(100));
-    }
-    assert_eq!(world.probes_of(at(1)).len(), 2, "an urgent one, and one only");
-}
-
 /// Seed 4425: a dozen dead addresses were asked before the one server that answered, and used up the time of the question.
 #[test]
 fn a_supervisor_that_answers_is_asked_before_servers_that_are_not_reached() {
