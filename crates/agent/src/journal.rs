@@ -11,6 +11,7 @@ pub mod replay;
 pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ring::{Chunk, Outlet};
 use crate::clock::calendar;
+use crate::lines;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -175,7 +177,7 @@ impl Journal {
             return;
         }
         if self.gap.replace(now).is_none() {
-            tracing::warn!(target: "jackline", "the journal has a gap: the disk takes nothing");
+            tracing::warn!(target: "jackline", event = lines::JOURNAL_UNSAVED, "the journal has a gap: the disk takes nothing");
         }
         // What follows would not replay after the gap, so a new segment.
         self.size = None;
@@ -242,7 +244,7 @@ impl Journal {
 
     fn tell_once(&mut self, error: &serde_json::Error) {
         if !std::mem::replace(&mut self.told, true) {
-            tracing::error!(target: "jackline", %error, "the journal has a gap: a line could not be written; please report this");
+            tracing::error!(target: "jackline", event = lines::DEFECT, %error, "the journal has a gap: a line could not be written; please report this");
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | [`doctor`] | a look at a node, findings and remedies; preflight; support bundle |
 //! | `engine` | one service, running; the API's is the first |
 //! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
@@ -19,6 +20,9 @@
 //! | `proxy_names` | where CONNECT proxies are that have a name |
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
+//! | `operator` | what an operator may have done over the admin socket |
+//! | [`lines`] | what the agent itself tells in its log |
+//! | `tally` | how often each kind of announcement was told |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
 //!
 //! ```text
@@ -34,12 +38,15 @@ mod berth;
 mod claim;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod driver;
 mod effects;
 mod engine;
 mod files;
 pub mod journal;
+pub mod lines;
 mod logging;
+mod operator;
 mod own;
 pub mod profile;
 mod proxy_names;
@@ -48,9 +55,10 @@ mod run;
 pub mod setup;
 mod signals;
 mod state;
+mod tally;
 mod view;
 mod wiring;
 
 pub use claim::ClaimError;
-pub use jackline_admin::status;
+pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};

@@ -15,6 +15,7 @@ use crate::berth::Berth;
 use crate::claim::{ClaimError, Socket};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::lines;
 use crate::logging;
 use crate::signals::Signals;
 
@@ -51,6 +52,16 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The port for the metrics could not be had.
+    #[error(
+        "the metrics cannot be answered on {address}: {source}; give metrics-listen a free address of this machine"
+    )]
+    Metrics {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel refuses threads, descriptors or signals.
     #[error(
         "jackline cannot start its {part}: {source}; raise the limits on threads and descriptors (TasksMax, LimitNOFILE)"
@@ -70,7 +81,7 @@ pub enum StartError {
 /// # Errors
 /// It could not start; the error ends in what to do.
 pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
-    logging::start(config.log_level);
+    logging::start(config.log_level, config.log_format);
     // Whatever is made from here on is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -109,7 +120,7 @@ impl Running {
     /// Runs until a signal ends it; then lets sessions end for `within`, and writes what is to be remembered.
     async fn until_told(self, signals: &mut Signals, within: Duration) -> Exit {
         let signal = signals.end().await;
-        tracing::info!(target: "jackline", "{signal}: no new sessions; those that are open may end");
+        tracing::info!(target: "jackline", event = lines::ENDS, "{signal}: no new sessions; those that are open may end");
         let further = self.further.iter().filter_map(|berth| berth.plane());
         let planes: Vec<Arc<DataPlane>> = std::iter::once(Arc::clone(&self.api.plane))
             .chain(further)
@@ -117,11 +128,11 @@ impl Running {
         planes.iter().for_each(|plane| plane.stop_accepting());
         tokio::select! {
             () = self.end(&planes, within) => {
-                tracing::info!(target: "jackline", "jackline has ended");
+                tracing::info!(target: "jackline", event = lines::ENDS, "jackline has ended");
                 Exit::Clean
             }
             () = signals.interrupted() => {
-                tracing::info!(target: "jackline", "SIGINT again: ending at once");
+                tracing::info!(target: "jackline", event = lines::ENDS, "SIGINT again: ending at once");
                 planes.iter().for_each(|plane| plane.abort());
                 Exit::Interrupted
             }

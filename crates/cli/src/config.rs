@@ -100,6 +100,7 @@ impl From<RunArgs> for Flags {
             state_dir: args.state_dir,
             socket: args.socket,
             log_level: args.log_level,
+            log_format: args.log_format,
             profile: args.profile,
             root: None,
         }

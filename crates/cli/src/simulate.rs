@@ -1,7 +1,9 @@
 //! `jackline simulate`: worlds drawn from seeds. The crate `jackline-sim` plays them; here are progress, Ctrl-C and words.
 
 mod bar;
+mod compare;
 mod exhaustive;
+mod fleet;
 mod interrupt;
 mod page;
 
@@ -25,21 +27,20 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     if args.exhaustive {
         return exhaustive::check(&args);
     }
+    if args.compare {
+        return compare::compare(&args);
+    }
+    if let Some(nodes) = args.fleet {
+        return fleet::fleet(&args, nodes);
+    }
     if args.timeline || args.nodes.is_some() || args.faults.is_some() {
         return play_one(&args);
     }
     interrupt::listen();
-    let threads = args
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let bar = Bar::of("seeds");
-    let report = swarm::run(
-        args.seeds.clone(),
-        threads.unwrap_or(1),
-        kind,
-        &STOP,
-        &|progress| bar.show(progress),
-    );
+    let report = swarm::run(args.seeds.clone(), threads(&args), kind, &STOP, &|progress| {
+        bar.show(progress)
+    });
     bar.end();
     page::write(args.html.as_deref(), || page::of_swarm(&report, args.seeds.start))?;
     out(&match args.output {
@@ -51,6 +52,11 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         (0, true) => Exit::Interrupted,
         _ => Exit::Failed,
     })
+}
+
+fn threads(args: &SimulateArgs) -> usize {
+    let all = || std::thread::available_parallelism().ok().map(usize::from);
+    args.threads.or_else(all).unwrap_or(1)
 }
 
 fn kind() -> Rc<dyn Kind> {

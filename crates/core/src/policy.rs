@@ -221,6 +221,7 @@ impl Policy {
                 self.end_drain(endpoint, "an operator took the drain back", actions)
             }
             Event::RefreshRequested => self.refresh_all(),
+            Event::ResetRequested => self.reset(actions),
             Event::MembershipRestored { records, trusted } => self.restore(records, trusted, actions),
             Event::TrustReloaded { changed } => self.take_trust(changed),
             Event::LocalFaultSeen { fault } => self.take_local_fault(fault, actions),

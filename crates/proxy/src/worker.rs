@@ -16,6 +16,7 @@ use crate::accept;
 use crate::carrier::{Carrier, Watch};
 use crate::copy::{CopyMode, Pipes, Tools};
 use crate::jitter::Jitter;
+use crate::plane::OpenSession;
 use crate::shared::Shared;
 use crate::thread::Thread;
 
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Close(Arc<CloseSessions>),
     Keep(SocketAddr),
     StopAccepting,
+    /// Tell of so many sessions at most.
+    List(usize, oneshot::Sender<Vec<OpenSession>>),
     /// End within this time; dropping the sender tells that it is done.
     Finish(Duration, oneshot::Sender<()>),
     Abort,
@@ -105,6 +108,10 @@ async fn obey(
                 Some(Command::Keep(endpoint)) => thread.table.keep(endpoint),
                 Some(Command::StopAccepting) => {
                     stop.send_replace(true);
+                }
+                Some(Command::List(most, reply)) => {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(carrier.list(most, Instant::now()));
                 }
                 Some(Command::Finish(within, done)) => {
                     let now = Instant::now();

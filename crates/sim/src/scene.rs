@@ -133,18 +133,6 @@ impl Scene {
         }
     }
 
-    /// One more TLS handshake of a session on a server.
-    pub(crate) fn count_handshake(&mut self, id: ServerId) {
-        let second = self.now.as_millis() / 1000;
-        let handshakes = &mut self.plane[id].handshakes;
-        *handshakes = match *handshakes {
-            (at, count) if at == second => (at, count + 1),
-            _ => (second, 1),
-        };
-        let count = handshakes.1;
-        self.plane.herd = self.plane.herd.max(count);
-    }
-
     /// What becomes of a new connection to `address`.
     pub(crate) fn reach_new(&self, node: NodeId, address: SocketAddr) -> Reach {
         let Some(id) = self.plane.at(address.ip()) else {

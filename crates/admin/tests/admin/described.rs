@@ -21,6 +21,17 @@ pub(crate) fn faults_by(root: &Value, schema: &Value, told: &Value) -> Vec<Strin
     faults_in(root, schema, told, "told")
 }
 
+/// Every way in which `told` is not what `docs/commands-schema.json` says of this definition.
+#[allow(dead_code, reason = "the end-to-end tests of the command line use it")]
+pub(crate) fn faults_of(definition: &str, told: &Value) -> Vec<String> {
+    let root: Value = serde_json::from_str(include_str!("../../../../docs/commands-schema.json"))
+        .expect("the schema is JSON");
+    let schema = root["$defs"]
+        .get(definition)
+        .unwrap_or_else(|| panic!("{definition} is not defined"));
+    faults_in(&root, schema, told, definition)
+}
+
 fn faults_in(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(reference) = schema["$ref"].as_str() {

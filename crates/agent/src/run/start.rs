@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackline_admin::Identity;
+use jackline_admin::operate::Operate;
+use jackline_admin::{Identity, View};
 use jackline_core::Timestamp;
 use jackline_way::Ways;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::{Running, StartError, kernel};
@@ -17,6 +18,7 @@ use crate::claim::{self, Socket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Ground};
+use crate::lines;
 use crate::proxy_names;
 use crate::view::Shown;
 use crate::wiring;
@@ -30,6 +32,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let ways = Arc::new(Ways::new(config.way.clone()));
     let plan = Plan::api(config, &ways, seed);
     let bound = jackline_proxy::bind(&plan.proxy)?;
+    let metrics = metrics_listeners(&config.metrics_listen)?;
     let identity = identity(config, bound.addresses().to_vec());
     let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
     let stop = CancellationToken::new();
@@ -42,7 +45,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         .chain(api.trust.problems())
         .chain(api.note())
     {
-        tracing::warn!(target: "jackline", "{warning}");
+        tracing::warn!(target: "jackline", event = lines::WARNING, "{warning}");
     }
 
     let published = Arc::clone(&api.published);
@@ -63,7 +66,7 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         further: further.clone(),
         ..api.show(identity, warnings)
     };
-    show(&socket, shown, &stop)?;
+    show(&socket, metrics, shown, &stop)?;
     proxy_names::watch(&ways, &wiring::host_names(config));
     further.iter().for_each(|berth| Arc::clone(berth).open());
     Ok(Running {
@@ -74,17 +77,45 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     })
 }
 
-/// Answers on the admin socket until `stop`.
-fn show(socket: &Socket, shown: Shown, stop: &CancellationToken) -> Result<(), StartError> {
+/// Where the metrics are answered on TCP.
+fn metrics_listeners(listen: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let bind = |&address: &SocketAddr| {
+        let failed = |source| StartError::Metrics { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        tracing::info!(target: "jackline", event = lines::METRICS_OPEN, listen = %bound, "the metrics are answered on TCP");
+        TcpListener::from_std(listener).map_err(failed)
+    };
+    listen.iter().map(bind).collect()
+}
+
+/// Answers on the admin socket, and the metrics where they are wanted besides, until `stop`.
+fn show(
+    socket: &Socket,
+    metrics: Vec<TcpListener>,
+    shown: Shown,
+    stop: &CancellationToken,
+) -> Result<(), StartError> {
+    let shown = Arc::new(shown);
     let listener = socket
         .listener()
         .and_then(UnixListener::from_std)
         .map_err(kernel("admin socket"))?;
     tokio::spawn(jackline_admin::serve(
         listener,
-        Arc::new(shown),
+        Arc::clone(&shown) as Arc<dyn View>,
+        Arc::clone(&shown) as Arc<dyn Operate>,
         stop.clone().cancelled_owned(),
     ));
+    for listener in metrics {
+        let view = Arc::clone(&shown) as Arc<dyn View>;
+        tokio::spawn(jackline_admin::serve_metrics(
+            listener,
+            view,
+            stop.clone().cancelled_owned(),
+        ));
+    }
     Ok(())
 }
 
@@ -115,12 +146,12 @@ fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
 
 fn tell_start(config: &Config, listen: &[SocketAddr]) {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(target: "jackline", version, node = config.node.name, ?listen, "jackline starts");
+    tracing::info!(target: "jackline", event = lines::STARTS, version, node = config.node.name, ?listen, "jackline starts");
     let found = &config.profile;
     let role = found.role.as_ref().map(|(role, _)| role.to_string());
-    tracing::info!(target: "jackline", profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
+    tracing::info!(target: "jackline", event = lines::STARTS, profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
     if let Some(proxy) = &config.way.proxy {
-        tracing::info!(target: "jackline", %proxy, "servers are reached through a CONNECT proxy");
+        tracing::info!(target: "jackline", event = lines::STARTS, %proxy, "servers are reached through a CONNECT proxy");
     }
 }
 

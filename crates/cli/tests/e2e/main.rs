@@ -5,12 +5,14 @@
 
 mod apiserver;
 mod caller;
+mod commands;
 mod configuration;
 #[path = "../../../admin/tests/admin/described.rs"]
 mod described;
 mod examples;
 mod families;
 mod life;
+mod logs;
 mod node;
 mod not_running;
 mod page;

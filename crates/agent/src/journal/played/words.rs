@@ -66,6 +66,9 @@ pub fn of_event(event: &Event, timer: Option<Timer>, settings: &Settings) -> Str
         Event::DrainRequested { endpoint, .. } => format!("an operator drains {endpoint}"),
         Event::UndrainRequested { endpoint } => format!("an operator takes the drain of {endpoint} back"),
         Event::RefreshRequested => "an operator has all sources asked".to_owned(),
+        Event::ResetRequested => {
+            "an operator has what is only remembered forgotten, and all sources asked".to_owned()
+        }
         Event::MembershipRestored { records, .. } => {
             format!("the state file tells {} endpoints", records.len())
         }
