@@ -3,7 +3,7 @@
 use jackline_sim::fleet::{Report, SERVERS, run};
 use serde_json::json;
 
-use super::{Bar, STOP, interrupt, threads};
+use super::{Bar, STOP, interrupt, page, threads};
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
 use crate::output::out;
@@ -19,6 +19,7 @@ pub(crate) fn fleet(args: &SimulateArgs, nodes: u32) -> anyhow::Result<Exit> {
     });
     let took = bar.began.elapsed();
     bar.end();
+    page::write(args.html.as_deref(), || page::of_fleet(&report))?;
     let micros = micros_per_node_second(&report);
     out(&match args.output {
         LabOutput::Json => {
