@@ -37,6 +37,7 @@ use crate::profile::survey::{Ambiguous, survey};
 
 pub use environment::{Environment, Flags};
 pub use layers::Shown;
+pub(crate) use layers::variable;
 pub use problem::{ConfigError, Origin, PROBLEMS_MAX, Place, Problem};
 pub use services::{EtcdService, Services, SupervisorService};
 pub use value::{ByteSize, Distribution, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};

@@ -54,7 +54,7 @@ pub(crate) struct Engine {
     pub(crate) plane: Arc<DataPlane>,
     saver: Arc<Saver>,
     pub(crate) trust: Arc<Trust>,
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
     clock: Clock,
 }

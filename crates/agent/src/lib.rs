@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what the operator says: flags, environment, file, profile, defaults |
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
+//! | [`hand_over`](fn@hand_over) | gives jackline's own user what only root may read |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
 //! | `engine` | one service, running; the API's is the first |
@@ -20,6 +21,7 @@
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
+//! | `systemd` | what a service manager is told, and the listeners that it hands over |
 //!
 //! ```text
 //! discovery, probe, proxy ──events──► own ► queue ──► driver ──► the core
@@ -38,6 +40,7 @@ mod driver;
 mod effects;
 mod engine;
 mod files;
+mod hand_over;
 pub mod journal;
 mod logging;
 mod own;
@@ -48,9 +51,11 @@ mod run;
 pub mod setup;
 mod signals;
 mod state;
+mod systemd;
 mod view;
 mod wiring;
 
 pub use claim::ClaimError;
+pub use hand_over::{HandOverError, HandedOver, hand_over, take_back};
 pub use jackline_admin::status;
 pub use run::{Exit, StartError, run};

@@ -9,6 +9,7 @@
 //! | evidence | what sessions and dials show | [`EVIDENCE_MAX`] wait, more are dropped: a core that far behind learns nothing from one more |
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jackline_core::Event;
@@ -24,6 +25,8 @@ pub(crate) const COUNTED_MAX: usize = 65_536;
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Notify,
+    /// How often somebody has asked for the next event: the pulse of who empties it.
+    asked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -76,6 +79,7 @@ impl Queue {
 
     /// The oldest event; waits for one. For one caller at a time; cancelling it loses nothing.
     pub(crate) async fn next(&self) -> Event {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
             let arrived = self.arrived.notified();
             if let Some(event) = self.take() {
@@ -93,6 +97,12 @@ impl Queue {
             *waiting -= 1;
         }
         Some(event)
+    }
+
+    /// How often [`Queue::next`] was called: the driver does it once a second at the least, so that a number which stands
+    /// still means a driver that hangs.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many events were dropped since the start.

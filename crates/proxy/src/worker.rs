@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Close(Arc<CloseSessions>),
     Keep(SocketAddr),
     StopAccepting,
+    /// Say that the thread is alive, by dropping this.
+    Answer(oneshot::Sender<()>),
     /// End within this time; dropping the sender tells that it is done.
     Finish(Duration, oneshot::Sender<()>),
     Abort,
@@ -106,6 +108,7 @@ async fn obey(
                 Some(Command::StopAccepting) => {
                     stop.send_replace(true);
                 }
+                Some(Command::Answer(sender)) => drop(sender),
                 Some(Command::Finish(within, done)) => {
                     let now = Instant::now();
                     stop.send_replace(true);

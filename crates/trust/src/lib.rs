@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `trust.rs` | the one handle that others hold |
 //! | `material.rs` | all that was read at one time, and how a damaged part keeps its predecessor |
-//! | `kubeconfig.rs` | the forms that K3s and kubeadm write |
+//! | `kubeconfig.rs` | the forms that K3s and kubeadm write; one made whole, to be handed over |
 //! | `authorities.rs`, `identity.rs`, `credential.rs` | CA bundle, client certificate, what a request carries |
 //! | `verify.rs` | the two certificate verifiers |
 //! | `untrusted.rs` | a failed verification, in words with both times (H8) |
@@ -33,6 +33,7 @@ mod verify;
 pub use authorities::Authorities;
 pub use credential::{Credential, Secret};
 pub use error::TrustError;
+pub use kubeconfig::whole::whole as whole_kubeconfig;
 pub use file::{FileError, read_file};
 pub use trust::{DEFAULT_SERVER_NAME, Trust, TrustConfig};
 pub use untrusted::{Cause, Untrusted, classify, tls_fault};

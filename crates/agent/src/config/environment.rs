@@ -10,6 +10,9 @@ use super::{CONFIG_VARIABLE, PREFIX};
 pub(crate) const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 pub(crate) const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
+/// The variable that `jackline hand-over` leaves beside the values that it found.
+pub(crate) const HANDED_OVER: &str = "JACKLINE_HANDED_OVER";
+
 /// What the command line says. Words are read by the same rules as the file's, so the command line need not check them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -87,6 +90,11 @@ impl Environment {
             .keys()
             .map(String::as_str)
             .filter(|name| name.starts_with(PREFIX))
+    }
+
+    /// Where root has handed over what this user may not read; `None`: it has not ([`crate::hand_over`]).
+    pub(crate) fn handed_over(&self) -> Option<&str> {
+        self.word(HANDED_OVER)
     }
 
     pub(crate) fn config(&self) -> Option<&Path> {

@@ -1,12 +1,13 @@
 //! Puts a running jackline together. Everything of the API's that can fail fails here, before the first session; after that nothing
 //! but a signal ends it. What fails of another service is that service's own matter ([`Berth`]).
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use jackline_admin::Identity;
-use jackline_core::Timestamp;
+use jackline_core::{Service, Timestamp};
 use jackline_way::Ways;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
@@ -18,20 +19,28 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Ground};
 use crate::proxy_names;
+use crate::systemd::handed::Handed;
 use crate::view::Shown;
 use crate::wiring;
 use crate::wiring::plan::{Plan, Siblings};
 
 /// Claims, binds, reads, starts: in this order, so that what fails leaves nothing half-done.
-pub(super) fn start(config: &Config) -> Result<Running, StartError> {
+pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, StartError> {
     let (clock, seed) = (Clock::start(), seed());
     let socket = Socket::open(&config.socket)?;
     let lock = claim::lock(&config.state_dir)?;
     let ways = Arc::new(Ways::new(config.way.clone()));
     let plan = Plan::api(config, &ways, seed);
-    let bound = jackline_proxy::bind(&plan.proxy)?;
+    let (api_listeners, mut further_listeners) = share(config, &mut handed);
+    let bound = jackline_proxy::bind_beside(&plan.proxy, api_listeners)?;
     let identity = identity(config, bound.addresses().to_vec());
-    let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
+    let warnings: Vec<String> = config
+        .warnings
+        .iter()
+        .chain(&handed.warnings)
+        .chain(bound.warnings())
+        .cloned()
+        .collect();
     let stop = CancellationToken::new();
     let ground = ground(config, clock, &identity.listen, &stop);
     tell_start(config, &identity.listen);
@@ -51,12 +60,10 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let further: Vec<Arc<Berth>> = further
         .into_iter()
         .map(|plan| {
-            Arc::new(Berth::new(
-                plan,
-                ground.clone(),
-                identity.clone(),
-                Arc::clone(&api.trust),
-            ))
+            let given = further_listeners.remove(plan.listen_key).unwrap_or_default();
+            let (ground, identity) = (ground.clone(), identity.clone());
+            let cluster = Arc::clone(&api.trust);
+            Arc::new(Berth::new(plan, given, ground, identity, cluster))
         })
         .collect();
     let shown = Shown {
@@ -72,6 +79,21 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         stop,
         _claims: (socket, lock),
     })
+}
+
+/// Which of the handed listeners are the API's, and which the others' by the key that names theirs. The API has what nobody else is
+/// configured to have.
+fn share(
+    config: &Config,
+    handed: &mut Handed,
+) -> (Vec<TcpListener>, BTreeMap<&'static str, Vec<TcpListener>>) {
+    let further = config
+        .listeners()
+        .into_iter()
+        .filter(|(service, _, _)| *service != Service::Api)
+        .map(|(_, key, listen)| (key, handed.take(listen)))
+        .collect();
+    (handed.rest(), further)
 }
 
 /// Answers on the admin socket until `stop`.
