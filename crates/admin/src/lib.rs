@@ -7,16 +7,19 @@
 //! | [`project`] | the pure function from a [`Reading`] to a [`status::Status`] |
 //! | [`metrics`] | every metric, declared in one place, and the answer to `GET /metrics` |
 //! | `server` | HTTP/1.1 on the socket: who may ask, how much, for how long |
+//! | `page` | the same for a browser, on a TCP listener, where one is configured: a page that follows what changes |
 //!
-//! Projections only: nothing here changes anything, and nothing here is remembered from one request to the next.
+//! Projections only: nothing here changes anything, and nothing here is remembered from one request to the next but the page's newest lines.
 //! The socket itself (its path, its mode, what to do with a stale one) is the agent's.
 #![forbid(unsafe_code)]
 
 pub mod metrics;
 pub mod project;
+mod page;
 mod server;
 pub mod status;
 mod view;
 
+pub use page::serve_page;
 pub use server::serve;
 pub use view::{Clock, Identity, Reading, SessionsView, StateFileView, View};

@@ -70,6 +70,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The admin socket.
     pub socket: PathBuf,
+    /// Where the status page is served; `None`: nowhere.
+    pub status_listen: Option<SocketAddr>,
     /// What the cluster is known by, and what the node is known by to it.
     pub cluster: Cluster,
     /// K3s's or RKE2's supervisor; `None`: not asked.

@@ -53,6 +53,14 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The status page cannot be served.
+    #[error("the status page cannot be served at {address}: {source}; give another address (--status-listen), or none")]
+    Page {
+        /// Where it was wanted.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel refuses threads, descriptors or signals.
     #[error(
         "jackline cannot start its {part}: {source}; raise the limits on threads and descriptors (TasksMax, LimitNOFILE)"

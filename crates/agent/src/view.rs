@@ -15,6 +15,7 @@ use crate::queue::Queue;
 use crate::state::saver::Saver;
 
 /// What of the agent is shown.
+#[derive(Clone)]
 pub(crate) struct Shown {
     pub(crate) service: Service,
     pub(crate) identity: Identity,

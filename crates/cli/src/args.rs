@@ -1,9 +1,16 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+#![cfg_attr(
+    not(feature = "lab"),
+    allow(dead_code, reason = "what only lab and simulator take stays where the others are")
+)]
+
 use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::hand_over;
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
@@ -33,10 +40,15 @@ pub(crate) enum Command {
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = SETUP_EXAMPLES)]
     Setup(SetupArgs),
+    /// Give jackline's own user what only root may read on this node: CA, credential, token, servers.
+    #[command(after_help = hand_over::EXAMPLES)]
+    HandOver(hand_over::HandOverArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
+    #[cfg(feature = "lab")]
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
+    #[cfg(feature = "lab")]
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
@@ -93,6 +105,9 @@ pub(crate) struct RunArgs {
     /// The admin socket [default: /run/jackline/jackline.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Where a page is served that shows what `status` tells, live [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) status_listen: Option<String>,
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -364,8 +379,8 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            10,
-            "jackline, run, status, config, check, show, setup, lab, simulate, rbac"
+            if cfg!(feature = "lab") { 11 } else { 9 },
+            "jackline, run, status, config, check, show, setup, hand-over, lab, simulate, rbac"
         );
     }
 }

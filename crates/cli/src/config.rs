@@ -99,6 +99,7 @@ impl From<RunArgs> for Flags {
             listen: args.listen,
             state_dir: args.state_dir,
             socket: args.socket,
+            status_listen: args.status_listen,
             log_level: args.log_level,
             profile: args.profile,
             root: None,

@@ -5,11 +5,14 @@ mod args;
 mod client;
 mod config;
 mod exit;
+mod hand_over;
+#[cfg(feature = "lab")]
 mod lab;
 mod output;
 mod rbac;
 mod run;
 mod setup;
+#[cfg(feature = "lab")]
 mod simulate;
 mod status;
 
@@ -35,7 +38,10 @@ fn perform(command: Command) -> Exit {
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
         Command::Setup(args) => setup::setup(args),
+        Command::HandOver(args) => hand_over::run(args),
+        #[cfg(feature = "lab")]
         Command::Lab(args) => Ok(lab::lab(args)),
+        #[cfg(feature = "lab")]
         Command::Simulate(args) => simulate::simulate(args),
         Command::Rbac(args) => rbac::rbac(&args),
     };

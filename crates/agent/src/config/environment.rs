@@ -26,6 +26,8 @@ pub struct Flags {
     pub state_dir: Option<PathBuf>,
     /// `--socket PATH`; relative to the folder where the command is given.
     pub socket: Option<PathBuf>,
+    /// `--status-listen ADDR`.
+    pub status_listen: Option<String>,
     /// `--log-level LEVEL`.
     pub log_level: Option<String>,
     /// `--profile PROFILE`.
@@ -59,6 +61,11 @@ impl Flags {
             "socket",
             "--socket",
             self.socket.as_ref().map(path).unwrap_or_default(),
+        );
+        give(
+            "status-listen",
+            "--status-listen",
+            self.status_listen.iter().cloned().collect(),
         );
         give(
             "log.level",

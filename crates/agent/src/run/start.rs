@@ -70,7 +70,10 @@ pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, Star
         further: further.clone(),
         ..api.show(identity, warnings)
     };
-    show(&socket, shown, &stop)?;
+    show(&socket, shown.clone(), &stop)?;
+    if let Some(address) = config.status_listen {
+        show_page(address, shown, &stop)?;
+    }
     proxy_names::watch(&ways, &wiring::host_names(config));
     further.iter().for_each(|berth| Arc::clone(berth).open());
     Ok(Running {
@@ -107,6 +110,19 @@ fn show(socket: &Socket, shown: Shown, stop: &CancellationToken) -> Result<(), S
         Arc::new(shown),
         stop.clone().cancelled_owned(),
     ));
+    Ok(())
+}
+
+/// The page, until `stop`.
+fn show_page(address: SocketAddr, shown: Shown, stop: &CancellationToken) -> Result<(), StartError> {
+    let page = |source| StartError::Page { address, source };
+    let listener = TcpListener::bind(address).map_err(page)?;
+    listener.set_nonblocking(true).map_err(page)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(page)?;
+    let address = listener.local_addr().map_err(page)?;
+    tracing::info!(target: "jackline", "the status page is at http://{address}/");
+    let stop = stop.clone().cancelled_owned();
+    tokio::spawn(jackline_admin::serve_page(listener, Arc::new(shown), stop));
     Ok(())
 }
 

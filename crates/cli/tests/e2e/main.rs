@@ -21,6 +21,7 @@ mod rbac;
 #[path = "../../../way/tests/way/receiver.rs"]
 mod receiver;
 mod restart;
+mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;
