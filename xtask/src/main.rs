@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `package`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -13,6 +13,7 @@ mod command;
 mod debian;
 mod multihost;
 mod outcome;
+mod package;
 mod recovery;
 mod stage;
 mod tidy;
@@ -61,6 +62,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// All that can be installed, into target/package: archive, .deb, .rpm, SBOM, checksums.
+    Package {
+        /// Only tell what this machine can make.
+        #[arg(long)]
+        list: bool,
+    },
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -76,6 +83,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Multihost { arguments } => multihost::run(&workspace, &arguments)?,
         Task::Recovery { debug } => recovery::run(&workspace, !debug)?,
         Task::Bench { arguments } => bench::run(&workspace, &arguments)?,
+        Task::Package { list } => package::run(&workspace, list)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };
