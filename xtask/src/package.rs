@@ -31,7 +31,11 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
     if list {
         println!("archive, SBOM, checksums, static program: yes, for {target}");
         for (name, package, there) in &tools {
-            let how = if *there { "yes".to_owned() } else { format!("cargo install --locked {package}") };
+            let how = if *there {
+                "yes".to_owned()
+            } else {
+                format!("cargo install --locked {package}")
+            };
             println!("{name}: {how}");
         }
         println!("other machines: on a machine of that kind; see docs/install.md");
@@ -42,9 +46,17 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
     fs::create_dir_all(&folder)?;
     let program = build(workspace, &target)?;
     fs::copy(&program, folder.join("jackline"))?;
-    fs::write(folder.join("jackline.cdx.json"), sbom::render(workspace, &target)?)?;
+    fs::write(
+        folder.join("jackline.cdx.json"),
+        sbom::render(workspace, &target)?,
+    )?;
     let machine = target.split('-').next().unwrap_or_default();
-    archive(workspace, &program, &folder, &format!("jackline-{}-{machine}", version()))?;
+    archive(
+        workspace,
+        &program,
+        &folder,
+        &format!("jackline-{}-{machine}", version()),
+    )?;
     let mut good = true;
     for (name, package, there) in &tools {
         if !there {
@@ -61,14 +73,29 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
 
 /// Builds the program, and refuses one that is too large.
 fn build(workspace: &Workspace, target: &str) -> anyhow::Result<PathBuf> {
-    let arguments = ["build", "-p", "jackline", "--no-default-features", "--profile", PROFILE, "--target", target];
+    let arguments = [
+        "build",
+        "-p",
+        "jackline",
+        "--no-default-features",
+        "--profile",
+        PROFILE,
+        "--target",
+        target,
+    ];
     let mut build = workspace.cargo(arguments);
     build.env("RUSTFLAGS", FLAGS);
-    ensure!(command::run(build)?.success, "the program could not be built (above)");
+    ensure!(
+        command::run(build)?.success,
+        "the program could not be built (above)"
+    );
     let program = workspace.target.join(target).join(PROFILE).join("jackline");
     let size = fs::metadata(&program)?.len();
     println!("{}: {size} bytes of {SIZE_MAX}", program.display());
-    ensure!(size <= SIZE_MAX, "the program is larger than {SIZE_MAX} bytes (decision 0021): what came in?");
+    ensure!(
+        size <= SIZE_MAX,
+        "the program is larger than {SIZE_MAX} bytes (decision 0021): what came in?"
+    );
     Ok(program)
 }
 
@@ -86,8 +113,18 @@ fn archive(workspace: &Workspace, program: &Path, folder: &Path, name: &str) -> 
         fs::copy(entry.path(), top.join("systemd").join(entry.file_name()))?;
     }
     let mut tar = workspace.program("tar");
-    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-czf"]);
-    tar.arg(folder.join(format!("{name}.tar.gz"))).arg("-C").arg(folder).arg(name);
+    tar.args([
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mtime=@0",
+        "-czf",
+    ]);
+    tar.arg(folder.join(format!("{name}.tar.gz")))
+        .arg("-C")
+        .arg(folder)
+        .arg(name);
     ensure!(command::run(tar)?.success, "tar failed (above)");
     fs::remove_dir_all(top)?;
     Ok(())
@@ -125,7 +162,9 @@ fn host(workspace: &Workspace) -> anyhow::Result<String> {
     rustc.arg("-vV");
     let told = command::ask(rustc).context("rustc does not run")?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not tell what machine this is")?.to_owned())
+    Ok(host
+        .context("rustc does not tell what machine this is")?
+        .to_owned())
 }
 
 fn version() -> &'static str {

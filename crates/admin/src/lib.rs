@@ -14,8 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod metrics;
-pub mod project;
 mod page;
+pub mod project;
 mod server;
 pub mod status;
 mod view;

@@ -54,7 +54,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
 ];
 
 /// What is shown at one moment.
@@ -67,7 +70,11 @@ struct Shown {
 }
 
 /// Serves the page on `listener` until `shutdown` completes. Nothing else ends it.
-pub async fn serve_page(listener: TcpListener, view: Arc<dyn View>, shutdown: impl Future<Output = ()> + Send) {
+pub async fn serve_page(
+    listener: TcpListener,
+    view: Arc<dyn View>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let first = project::status(&Reading::take(&*view));
     let mut timeline = Timeline::default();
     timeline.observe(&first);
@@ -137,19 +144,36 @@ fn shown(status: &Status, timeline: &Timeline) -> Shown {
 
 fn router(shown: watch::Receiver<Shown>) -> Router {
     const HTML: &str = "text/html; charset=utf-8";
-    let file = |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
+    let file = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
+    };
     Router::new()
         .route("/", file(HTML, include_str!("page/assets/index.html")))
-        .route("/page.js", file("text/javascript; charset=utf-8", include_str!("page/assets/page.js")))
-        .route("/page.css", file("text/css; charset=utf-8", include_str!("page/assets/page.css")))
-        .route("/icon.svg", file("image/svg+xml", include_str!("page/assets/icon.svg")))
+        .route(
+            "/page.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("page/assets/page.js"),
+            ),
+        )
+        .route(
+            "/page.css",
+            file("text/css; charset=utf-8", include_str!("page/assets/page.css")),
+        )
+        .route(
+            "/icon.svg",
+            file("image/svg+xml", include_str!("page/assets/icon.svg")),
+        )
         .route("/events", get(events))
         .route("/status", get(status))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .fallback(|| async { sentence(StatusCode::NOT_FOUND, "there is no such path; the page is at /") })
         .method_not_allowed_fallback(|| async {
-            sentence(StatusCode::METHOD_NOT_ALLOWED, "this page is only to look at: GET")
+            sentence(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this page is only to look at: GET",
+            )
         })
         .layer(middleware::from_fn(guard))
         .with_state(shown)
@@ -166,7 +190,9 @@ async fn guard(request: Request, next: Next) -> Response {
         )
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -205,7 +231,9 @@ async fn events(
     State(shown): State<watch::Receiver<Shown>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let start = Reader {
         shown,
         waiting: Vec::new(),
@@ -246,7 +274,8 @@ impl Reader {
                 let event = Event::default().event("change").id(line.number.to_string());
                 self.waiting.push(event.data(line.json()));
             }
-            self.waiting.push(Event::default().event("node").data(&*now.status));
+            self.waiting
+                .push(Event::default().event("node").data(&*now.status));
         }
     }
 }
@@ -264,10 +293,23 @@ mod tests {
             }
             names_an_address(&headers)
         };
-        for host in ["127.0.0.1:6442", "127.0.0.1", "localhost:6442", "LOCALHOST", "[::1]:6442", "10.0.0.5:6442"] {
+        for host in [
+            "127.0.0.1:6442",
+            "127.0.0.1",
+            "localhost:6442",
+            "LOCALHOST",
+            "[::1]:6442",
+            "10.0.0.5:6442",
+        ] {
             assert!(asked(&[host]), "{host}");
         }
-        for host in ["evil.example:6442", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1.evil"] {
+        for host in [
+            "evil.example:6442",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+            "[::1.evil",
+        ] {
             assert!(!asked(&[host]), "{host}");
         }
         assert!(!asked(&[]), "nobody says where to");
@@ -282,10 +324,19 @@ mod tests {
             include_str!("page/assets/page.css"),
         ];
         for text in files {
-            assert!(!text.contains("http:") && !text.contains("https:") && !text.contains("//cdn"), "{text}");
-            assert!(!text.contains("innerHTML") && !text.contains("eval("), "markup from outside");
+            assert!(
+                !text.contains("http:") && !text.contains("https:") && !text.contains("//cdn"),
+                "{text}"
+            );
+            assert!(
+                !text.contains("innerHTML") && !text.contains("eval("),
+                "markup from outside"
+            );
         }
         let html = files[0];
-        assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"), "inline");
+        assert!(
+            !html.contains("<style") && !html.contains("style=") && !html.contains("onclick"),
+            "inline"
+        );
     }
 }

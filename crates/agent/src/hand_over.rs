@@ -86,7 +86,11 @@ pub struct HandedOver {
 /// # Errors
 /// The configuration is refused, or the folder cannot be written. A file of the node that cannot be read is none: it is told, and handed over
 /// when it is there.
-pub fn hand_over(flags: &Flags, environment: &Environment, folder: &Path) -> Result<HandedOver, HandOverError> {
+pub fn hand_over(
+    flags: &Flags,
+    environment: &Environment,
+    folder: &Path,
+) -> Result<HandedOver, HandOverError> {
     let config = load_to_show(flags, environment)?;
     let mut hands = Hands {
         host: Host::new(flags.root.as_deref().unwrap_or(Path::new("/"))),

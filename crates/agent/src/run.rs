@@ -54,7 +54,9 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The status page cannot be served.
-    #[error("the status page cannot be served at {address}: {source}; give another address (--status-listen), or none")]
+    #[error(
+        "the status page cannot be served at {address}: {source}; give another address (--status-listen), or none"
+    )]
     Page {
         /// Where it was wanted.
         address: std::net::SocketAddr,

@@ -2,7 +2,10 @@
 
 #![cfg_attr(
     not(feature = "lab"),
-    allow(dead_code, reason = "what only lab and simulator take stays where the others are")
+    allow(
+        dead_code,
+        reason = "what only lab and simulator take stays where the others are"
+    )
 )]
 
 use std::ops::Range;

@@ -62,7 +62,9 @@ pub(crate) fn run(args: HandOverArgs) -> anyhow::Result<Exit> {
                 let lines = names.iter().map(|name| format!("{words}{name}\n"));
                 lines.collect::<String>()
             };
-            lines("wrote ", &told.written) + &lines("removed ", &told.removed) + &lines("missing: ", &told.missing)
+            lines("wrote ", &told.written)
+                + &lines("removed ", &told.removed)
+                + &lines("missing: ", &told.missing)
         })
     };
     match told {

@@ -111,10 +111,7 @@ pub fn bind(config: &ProxyConfig) -> Result<Bound, BindError> {
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_beside(
-    config: &ProxyConfig,
-    given: Vec<std::net::TcpListener>,
-) -> Result<Bound, BindError> {
+pub fn bind_beside(config: &ProxyConfig, given: Vec<std::net::TcpListener>) -> Result<Bound, BindError> {
     let mut warnings = Vec::new();
     let descriptors = raise_descriptor_limit(&mut warnings);
     let mut sockets = given;
@@ -328,7 +325,10 @@ mod tests {
         let bound = bind_beside(&config, vec![ours]).unwrap();
         assert_eq!((bound.addresses()[0], bound.addresses().len()), (at, 2));
         assert!(socket2::SockRef::from(&given).tcp_nodelay().unwrap(), "prepared");
-        let nowhere = ProxyConfig { listen: Vec::new(), ..config };
+        let nowhere = ProxyConfig {
+            listen: Vec::new(),
+            ..config
+        };
         bind_beside(&nowhere, vec![given.try_clone().unwrap()]).unwrap();
     }
 

@@ -33,7 +33,7 @@ mod verify;
 pub use authorities::Authorities;
 pub use credential::{Credential, Secret};
 pub use error::TrustError;
-pub use kubeconfig::whole::whole as whole_kubeconfig;
 pub use file::{FileError, read_file};
+pub use kubeconfig::whole::whole as whole_kubeconfig;
 pub use trust::{DEFAULT_SERVER_NAME, Trust, TrustConfig};
 pub use untrusted::{Cause, Untrusted, classify, tls_fault};

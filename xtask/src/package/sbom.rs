@@ -11,9 +11,11 @@ use crate::workspace::Workspace;
 /// The list, for the program as packages hold it.
 pub(crate) fn render(workspace: &Workspace, target: &str) -> anyhow::Result<String> {
     let mut question = MetadataCommand::new();
-    question
-        .current_dir(&workspace.root)
-        .other_options(vec!["--filter-platform".to_owned(), target.to_owned(), "--locked".to_owned()]);
+    question.current_dir(&workspace.root).other_options(vec![
+        "--filter-platform".to_owned(),
+        target.to_owned(),
+        "--locked".to_owned(),
+    ]);
     let metadata = question.exec().context("cargo metadata failed")?;
     let linked = linked(&metadata, "jackline")?;
     let mut components: Vec<Value> = metadata
@@ -61,7 +63,10 @@ fn linked(metadata: &Metadata, root: &str) -> anyhow::Result<BTreeSet<PackageId>
             continue;
         }
         for dependency in &node.deps {
-            let ordinary = dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let ordinary = dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal);
             let lab = metadata[&dependency.pkg].name.as_str();
             if ordinary && !only_the_labs.contains(&lab) {
                 open.push(dependency.pkg.clone());
@@ -78,7 +83,8 @@ mod tests {
     #[test]
     fn what_is_linked_is_listed_and_what_only_tests_and_the_lab_use_is_not() {
         let workspace = Workspace::load().unwrap();
-        let list: Value = serde_json::from_str(&render(&workspace, "x86_64-unknown-linux-gnu").unwrap()).unwrap();
+        let list: Value =
+            serde_json::from_str(&render(&workspace, "x86_64-unknown-linux-gnu").unwrap()).unwrap();
         let names: Vec<&str> = list["components"]
             .as_array()
             .unwrap()

@@ -42,13 +42,21 @@ impl Timeline {
     /// Compares with what was seen before.
     pub(crate) fn observe(&mut self, now: &Status) {
         let told = match &self.before {
-            None => vec![(state_grade(now.state), format!("{}: {}", word(&now.state), now.state_reason))],
+            None => vec![(
+                state_grade(now.state),
+                format!("{}: {}", word(&now.state), now.state_reason),
+            )],
             Some(before) => changes(before, now),
         };
         for (grade, text) in told {
             self.count += 1;
             let (number, at) = (self.count, now.now);
-            self.lines.push_back(Arc::new(Line { number, at, grade, text }));
+            self.lines.push_back(Arc::new(Line {
+                number,
+                at,
+                grade,
+                text,
+            }));
         }
         while self.lines.len() > LINES_MAX {
             self.lines.pop_front();
@@ -67,15 +75,24 @@ type Told = (&'static str, String);
 fn changes(before: &Status, now: &Status) -> Vec<Told> {
     let mut told = Vec::new();
     if before.pid != now.pid {
-        told.push(("other", format!("jackline was started again, as process {}", now.pid)));
+        told.push((
+            "other",
+            format!("jackline was started again, as process {}", now.pid),
+        ));
     }
     if before.state != now.state {
-        told.push((state_grade(now.state), format!("{}: {}", word(&now.state), now.state_reason)));
+        told.push((
+            state_grade(now.state),
+            format!("{}: {}", word(&now.state), now.state_reason),
+        ));
     }
     if before.trust.state != now.trust.state {
         let (grade, words) = match now.trust.state {
             TrustState::Held => ("good", "certificates verify again"),
-            TrustState::Lost => ("bad", "no server's certificate verifies: was the cluster's CA renewed?"),
+            TrustState::Lost => (
+                "bad",
+                "no server's certificate verifies: was the cluster's CA renewed?",
+            ),
         };
         told.push((grade, words.to_owned()));
     }
@@ -91,16 +108,26 @@ fn changes(before: &Status, now: &Status) -> Vec<Told> {
     for source in &now.sources {
         let before = before.sources.iter().find(|before| before.name == source.name);
         if before.is_some_and(|before| before.state != source.state) {
-            let why = source.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+            let why = source
+                .error
+                .as_deref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
             let grade = if source.error.is_some() { "fair" } else { "good" };
-            told.push((grade, format!("source {} is {}{why}", source.name, word(&source.state))));
+            told.push((
+                grade,
+                format!("source {} is {}{why}", source.name, word(&source.state)),
+            ));
         }
     }
     told
 }
 
 fn by_address(endpoints: &[Endpoint]) -> BTreeMap<SocketAddr, &Endpoint> {
-    endpoints.iter().map(|endpoint| (endpoint.address, endpoint)).collect()
+    endpoints
+        .iter()
+        .map(|endpoint| (endpoint.address, endpoint))
+        .collect()
 }
 
 fn endpoint_changes(before: &Endpoint, now: &Endpoint, told: &mut Vec<Told>) {
@@ -112,9 +139,15 @@ fn endpoint_changes(before: &Endpoint, now: &Endpoint, told: &mut Vec<Told>) {
             Health::Unreachable | Health::Impostor => "bad",
             Health::Unknown => "other",
         };
-        told.push((grade, format!("{address} is {}: {}", word(&now.health), now.reason)));
+        told.push((
+            grade,
+            format!("{address} is {}: {}", word(&now.health), now.reason),
+        ));
     } else if before.standing != now.standing {
-        told.push(("other", format!("{address} is {}: {}", word(&now.standing), now.reason)));
+        told.push((
+            "other",
+            format!("{address} is {}: {}", word(&now.standing), now.reason),
+        ));
     }
     if before.administration != now.administration {
         let words = match now.administration {

@@ -59,7 +59,9 @@ fn a_user_that_may_read_nothing_has_the_same_configuration_as_root() {
     assert_eq!(theirs.node.zone, ours.node.zone);
     assert_eq!(theirs.import.len(), ours.import.len());
     assert_eq!(
-        theirs.supervisor.is_some_and(|supervisor| supervisor.token_file.is_some()),
+        theirs
+            .supervisor
+            .is_some_and(|supervisor| supervisor.token_file.is_some()),
         ours.supervisor.is_some()
     );
     let authority = theirs.cluster.ca_file.expect("a CA");
@@ -78,7 +80,13 @@ fn only_what_is_used_is_handed_over_and_for_the_group_alone() {
     hand(&tree, "", to.path());
     let mut names: Vec<String> = fs::read_dir(to.path())
         .expect("a folder")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     names.sort_unstable();
     let wanted = [
@@ -90,11 +98,17 @@ fn only_what_is_used_is_handed_over_and_for_the_group_alone() {
     ];
     assert_eq!(names, wanted, "no other credential of the node");
     for name in names {
-        let mode = fs::metadata(to.path().join(&name)).expect("there").permissions().mode();
+        let mode = fs::metadata(to.path().join(&name))
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o640, "{name}");
     }
     let text = fs::read_to_string(to.path().join("environment")).expect("variables");
-    assert!(!text.contains("hunter2"), "a secret is a file, not a variable: {text}");
+    assert!(
+        !text.contains("hunter2"),
+        "a secret is a file, not a variable: {text}"
+    );
 }
 
 #[test]
@@ -104,7 +118,10 @@ fn what_an_operator_has_configured_is_not_handed_over() {
     hand(&tree, own, to.path());
     let theirs = received(to.path(), own);
     assert_eq!(theirs.servers.len(), 1);
-    assert_eq!(theirs.cluster.ca_file.as_deref(), Some(Path::new("/etc/my-ca.crt")));
+    assert_eq!(
+        theirs.cluster.ca_file.as_deref(),
+        Some(Path::new("/etc/my-ca.crt"))
+    );
     assert!(theirs.cluster.kubeconfig.is_none(), "no half of another origin");
     assert!(!to.path().join("cluster.kubeconfig").exists());
 }
@@ -121,8 +138,14 @@ fn a_node_that_joins_later_is_handed_over_to_the_places_that_were_told_before() 
     assert!(!expected.kubeconfig.clone().expect("a place").exists());
     agent_files(&tree, DATA);
     let told = hand(&tree, "", to.path());
-    assert!(told.written.contains(&"cluster.kubeconfig".to_owned()), "{told:?}");
-    assert!(expected.kubeconfig.expect("a place").exists(), "where it was expected");
+    assert!(
+        told.written.contains(&"cluster.kubeconfig".to_owned()),
+        "{told:?}"
+    );
+    assert!(
+        expected.kubeconfig.expect("a place").exists(),
+        "where it was expected"
+    );
     assert!(expected.ca_file.expect("a place").exists());
 }
 
@@ -130,7 +153,11 @@ fn a_node_that_joins_later_is_handed_over_to_the_places_that_were_told_before() 
 fn handed_over_again_only_what_has_changed_is_written_and_all_can_be_taken_back() {
     let (tree, to) = (installed_agent(), TempDir::new().expect("a folder"));
     hand(&tree, "", to.path());
-    assert_eq!(hand(&tree, "", to.path()), HandedOver::default(), "nothing has changed");
+    assert_eq!(
+        hand(&tree, "", to.path()),
+        HandedOver::default(),
+        "nothing has changed"
+    );
     tree.file(&format!("{DATA}/agent/client-kube-proxy.crt"), "renewed");
     assert_eq!(hand(&tree, "", to.path()).written, ["cluster.kubeconfig"]);
     // The operator has a token of another kind now.
@@ -139,5 +166,9 @@ fn handed_over_again_only_what_has_changed_is_written_and_all_can_be_taken_back(
     let removed = take_back(to.path()).expect("taken back");
     assert_eq!(removed.len(), 4);
     assert_eq!(fs::read_dir(to.path()).expect("a folder").count(), 0);
-    assert!(take_back(&to.path().join("nowhere")).expect("nothing to do").is_empty());
+    assert!(
+        take_back(&to.path().join("nowhere"))
+            .expect("nothing to do")
+            .is_empty()
+    );
 }

@@ -61,7 +61,13 @@ impl Service {
         let handed = OwnedFd::from(self.socket.try_clone().expect("the socket"));
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", AS_SYSTEMD, env!("CARGO_BIN_EXE_jackline"), "run", "--config"])
+            .args([
+                "-c",
+                AS_SYSTEMD,
+                env!("CARGO_BIN_EXE_jackline"),
+                "run",
+                "--config",
+            ])
             .arg(path("config.yaml"))
             .env_clear()
             .env("JACKLINE_PROFILE", "generic")
@@ -112,7 +118,10 @@ async fn while_it_is_started_again_nobody_is_refused_for_the_listener_is_the_ser
     let mut caller = within("served", Caller::connect(&cluster, at))
         .await
         .expect("a connection");
-    assert_eq!(within("served", caller.read("/readyz")).await.expect("an answer"), "ok");
+    assert_eq!(
+        within("served", caller.read("/readyz")).await.expect("an answer"),
+        "ok"
+    );
     drop(caller);
     service.stop().await;
     service.hears(&["STOPPING=1"]);
@@ -121,7 +130,9 @@ async fn while_it_is_started_again_nobody_is_refused_for_the_listener_is_the_ser
         let mut caller = Caller::connect(&cluster, at).await?;
         caller.read("/readyz").await.map_err(std::io::Error::other)
     };
-    let (answer, ()) = tokio::join!(within("served after the restart", waits), async { service.start() });
+    let (answer, ()) = tokio::join!(within("served after the restart", waits), async {
+        service.start()
+    });
     assert_eq!(answer.expect("not refused"), "ok");
     service.stop().await;
     drop(server);
@@ -146,7 +157,10 @@ async fn the_service_manager_is_told_how_the_node_fares_and_that_it_is_alive_unt
     let mut bytes = [0; 64];
     while service.heard.recv(&mut bytes).is_ok() {}
     tokio::time::sleep(Duration::from_millis(700)).await;
-    assert!(service.heard.recv(&mut bytes).is_err(), "frozen, and it tells of life");
+    assert!(
+        service.heard.recv(&mut bytes).is_err(),
+        "frozen, and it tells of life"
+    );
     service.signal(Signal::CONT);
     service.stop().await;
 }
