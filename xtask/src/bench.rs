@@ -4,8 +4,8 @@
 use std::process::Command;
 
 use anyhow::ensure;
+use jackline_borrowed::unpacked_in;
 
-use crate::debian::Unpacked;
 use crate::multihost::NFTABLES;
 use crate::workspace::Workspace;
 
@@ -42,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
         .args(arguments)
         .current_dir(&workspace.root);
     for (name, packages) in [("rivals", &RIVALS[..]), ("nftables", &NFTABLES[..])] {
-        if let Some(unpacked) = Unpacked::fetch(workspace, name, packages) {
+        // What cannot be borrowed, and the machine has not, the bench tells itself.
+        if let Ok(unpacked) = unpacked_in(&workspace.target, name, packages) {
             unpacked.offer(&mut bench);
         }
     }

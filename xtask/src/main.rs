@@ -10,7 +10,6 @@
 
 mod bench;
 mod command;
-mod debian;
 mod multihost;
 mod outcome;
 mod package;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
+use jackline_borrowed::{Unpacked, unpacked_in};
 
 use crate::command;
-use crate::debian::Unpacked;
 use crate::outcome::{Outcome, Skip};
 use crate::workspace::Workspace;
 
@@ -53,7 +53,8 @@ impl Multihost {
         let tools = if found {
             None
         } else {
-            Unpacked::fetch(workspace, "nftables", &NFTABLES)
+            // Without it the program itself says what it lacks.
+            unpacked_in(&workspace.target, "nftables", &NFTABLES).ok()
         };
         Ok(Self {
             programs: workspace.target.join(if release { "release" } else { "debug" }),

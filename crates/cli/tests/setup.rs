@@ -365,9 +365,10 @@ fn what_another_user_may_not_read_is_told() {
     let node = Node::k3s_agent();
     node.close_to_others();
     let Some(ended) = node.setup_as_nobody(&["--print"]) else {
-        node::not_run(
+        jackline_borrowed::not_run(
             "what_another_user_may_not_read_is_told",
             "not started as root, or the program may not be run by nobody",
+            "root",
         );
         return;
     };

@@ -46,6 +46,7 @@ pub mod invariants;
 mod local_fault;
 pub mod membership;
 pub mod moving;
+pub mod pace;
 pub mod persistence;
 mod policy;
 pub mod probing;

@@ -10,18 +10,15 @@ use crate::action::{Action, Ask, Breadth, RefreshSource};
 use crate::bend::Bend;
 use crate::endpoint::{Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
+use crate::pace::{after_empty, backoff, next_answer};
 use crate::policy::Policy;
-use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
+use crate::recovery::LOST_AFTER;
 use crate::report::{NodeListing, SourceFailure};
 use crate::settings::SourceKind;
 use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
 use crate::source::Asking;
 use crate::{Level, Mode};
 
-/// While not attached an answer is asked for again no sooner than this, however short it holds …
-pub const VALID_MIN: Duration = Duration::from_secs(5);
-/// … and, at any time, no later than this, however long: five minutes, less the tenth that jitter may add.
-pub const VALID_MAX: Duration = Duration::from_secs(270);
 /// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Servers that one refresh may ask.
@@ -73,28 +70,6 @@ impl Policy {
             }
             (state, _) => Some(now + next_answer(chance, valid_for, pace, state)),
         };
-    }
-
-    /// R2: how long an answer of this kind of source is left alone while the node is not isolated. A watch of the Endpoints,
-    /// whoever keeps it, tells every change at once; what others are asked besides is asked in case that it lies, and less often.
-    /// Sources that only add, or that only configuration made, are asked half as often again while the Endpoints are
-    /// told. The heartbeat witness has its own reason and its own pace.
-    fn pace(&self, kind: SourceKind) -> Duration {
-        let telling = || self.sources.iter().filter(|source| source.kind.tells_endpoints());
-        let watched = telling().any(|source| source.watch.is_some());
-        let told = telling().any(|source| source.state == SourceState::Good);
-        let period = match watched && kind != SourceKind::Heartbeat {
-            true => self.settings.refresh_watched,
-            false => self.settings.refresh_polled,
-        };
-        let spare = matches!(
-            kind,
-            SourceKind::Supervisor | SourceKind::Registration | SourceKind::Import
-        );
-        match spare && told && self.node.state == NodeState::Attached {
-            true => period * 2,
-            false => period,
-        }
     }
 
     /// An operator wants everything asked now.
@@ -364,36 +339,4 @@ impl Policy {
             (false, true) => Ask::Node(all[turn % all.len()].clone()),
         }
     }
-}
-
-/// After how long an answer is asked for again. An answer that says how long it holds (a name's TTL) is left alone for
-/// longer, if it says so. It hastens nothing while the node is attached: where many names hold for five seconds, a fleet that
-/// lacks nothing would ask twelve times a minute. A node that is not attached asks once the answer no longer holds; never sooner,
-/// for a cache between would only repeat it.
-fn next_answer(
-    chance: &mut crate::chance::Chance,
-    valid_for: Option<Duration>,
-    pace: Duration,
-    state: NodeState,
-) -> Duration {
-    let Some(valid) = valid_for else {
-        return chance.about(pace);
-    };
-    let least = match state {
-        NodeState::Attached => pace.min(VALID_MAX),
-        NodeState::Degraded | NodeState::Isolated => VALID_MIN,
-    };
-    let valid = valid.clamp(least, VALID_MAX.max(least));
-    valid + chance.up_to(valid / 10)
-}
-
-/// After how long a source that knew nothing, so many times in a row, is asked again: a sixth of the usual period, and twice
-/// as long each time, up to its pace.
-fn after_empty(times: u8, polled: Duration, pace: Duration) -> Duration {
-    (polled / 6 * (1 << times.saturating_sub(1).min(6))).min(pace)
-}
-
-/// Full-jitter exponential backoff.
-fn backoff(chance: &mut crate::chance::Chance, failures: u8, cap: Duration) -> Duration {
-    chance.up_to((FIRST_BACKOFF * (1 << failures.min(12))).min(cap))
 }

@@ -36,7 +36,7 @@ pub struct Report {
     #[serde(default)]
     pub heartbeat: Option<Heartbeat>,
     /// How long the answer itself says that it holds (a name's TTL): then the source is asked again, instead of at the
-    /// usual pace. The core bounds it ([`crate::refreshing::VALID_MIN`], [`crate::refreshing::VALID_MAX`]). Of no account while isolated (R1),
+    /// usual pace. The core bounds it ([`crate::pace::VALID_MIN`], [`crate::pace::VALID_MAX`]). Of no account while isolated (R1),
     /// beside an open watch, and for an empty answer.
     #[serde(default)]
     pub valid_for: Option<Duration>,

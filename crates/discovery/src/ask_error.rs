@@ -70,6 +70,14 @@ pub(crate) enum AskError {
         /// What Kubernetes says is missing, as `resource/name`: more than that a path is unknown.
         missing: Option<String>,
     },
+    /// A status of not long ago, which was not asked for again.
+    #[error("{words}")]
+    RefusedBefore {
+        /// The HTTP status.
+        code: u16,
+        /// The sentence that said so.
+        words: String,
+    },
     /// The body is not what it should be.
     #[error("its answer makes no sense: {0}")]
     Nonsense(String),
@@ -147,7 +155,7 @@ impl AskError {
     /// The HTTP status, where that is what it is about.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { code, .. } => Some(*code),
+            Self::Status { code, .. } | Self::RefusedBefore { code, .. } => Some(*code),
             _ => None,
         }
     }

@@ -16,6 +16,7 @@ use crate::attempt::{Answer, Attempts, relay};
 use crate::dial::Access;
 use crate::http::Lines;
 use crate::refresh::{Voice, failure};
+use crate::refusals::Refusals;
 use crate::source::Question;
 
 mod ask;
@@ -31,6 +32,7 @@ pub(crate) use watch::Watch;
 pub(crate) struct Kubernetes {
     trust: Arc<Trust>,
     ways: Arc<Ways>,
+    refusals: Refusals,
 }
 
 /// Which objects tell the endpoints.
@@ -60,7 +62,11 @@ struct Listed {
 
 impl Kubernetes {
     pub(crate) fn new(trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
-        Self { trust, ways }
+        Self {
+            trust,
+            ways,
+            refusals: Refusals::default(),
+        }
     }
 
     pub(crate) async fn ask(
@@ -70,7 +76,7 @@ impl Kubernetes {
     ) -> Result<Option<Watch>, SourceFailure> {
         let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
-            ask::list(target, &access, until)
+            ask::list(target, &access, &self.refusals, until)
         });
         let listed = relay(
             attempts,

@@ -32,6 +32,7 @@ mod import;
 mod kubernetes;
 mod nodes;
 mod refresh;
+mod refusals;
 mod registration;
 mod service;
 mod source;

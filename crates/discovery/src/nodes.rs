@@ -18,6 +18,7 @@ use crate::attempt::{Answer, Attempts, relay};
 use crate::dial::Access;
 use crate::http::{Connection, Media, Want};
 use crate::refresh::{Voice, failure};
+use crate::refusals::{Form, Refusals};
 use crate::source::Question;
 
 mod objects;
@@ -39,6 +40,7 @@ pub(crate) struct Nodes {
     own: Option<String>,
     trust: Arc<Trust>,
     ways: Arc<Ways>,
+    refusals: Refusals,
 }
 
 /// What one server answered.
@@ -52,14 +54,19 @@ struct Listed {
 impl Nodes {
     pub(crate) fn new(config: NodesConfig, trust: Arc<Trust>, ways: Arc<Ways>) -> Self {
         let own = config.own.filter(|name| is_node_name(name));
-        Self { own, trust, ways }
+        Self {
+            own,
+            trust,
+            ways,
+            refusals: Refusals::default(),
+        }
     }
 
     /// All control-plane Nodes, and the own one for its zone.
     pub(crate) async fn ask_all(&self, question: &Question, voice: &Voice) -> Result<(), SourceFailure> {
         let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
-            list(self.own.as_deref(), target, &access, until)
+            list(self.own.as_deref(), target, &access, &self.refusals, until)
         });
         relay(attempts, question.breadth, voice, "the control-plane Nodes")
             .await
@@ -78,7 +85,7 @@ impl Nodes {
         }
         let access = Access::of_node(&self.trust, &self.ways).map_err(failure)?;
         let mut attempts = Attempts::new(&question.targets, question.deadline, |target, until| {
-            find(name, target, &access, until)
+            find(name, target, &access, &self.refusals, until)
         });
         match attempts.next().await {
             Some((target, node)) => {
@@ -95,9 +102,14 @@ async fn list(
     own: Option<&str>,
     target: SocketAddr,
     access: &Access,
+    refusals: &Refusals,
     until: Instant,
 ) -> Result<Listed, AskError> {
-    let (mut nodes, refused) = match control_plane(target, access, until).await {
+    let listed = match refusals.of(Form::NodeList, access) {
+        Some(refused) => Err(refused),
+        None => control_plane(target, access, until).await,
+    };
+    let (mut nodes, refused) = match listed {
         Ok(nodes) => (nodes, None),
         Err(error) if error.status() == Some(403) && own.is_some() => (Vec::new(), Some(error)),
         Err(error) => return Err(error),
@@ -107,15 +119,23 @@ async fn list(
     let mut notes = Vec::new();
     let wanted = own.filter(|own| nodes.iter().all(|node| node.name != *own));
     let found = match wanted {
-        Some(own) => find(own, target, access, until).await,
+        Some(own) => find(own, target, access, refusals, until).await,
         None => Ok(None),
     };
     match (found, refused) {
         (Ok(Some(node)), refused) => {
             nodes.push(node);
+            if let Some(refused) = &refused {
+                refusals.remember(Form::NodeList, access, refused);
+            }
             notes.extend(refused.map(|error| format!("only the own Node may be read; the list: {error}")));
         }
-        (_, Some(refused)) => return Err(refused),
+        (found, Some(refused)) => {
+            if let Err(error) = found {
+                refusals.forget_if_refused(&error);
+            }
+            return Err(refused);
+        }
         (Ok(None), None) => {}
         (Err(error), None) => notes.push(format!("the own Node, for its zone: {error}")),
     }
@@ -150,11 +170,16 @@ async fn find(
     name: &str,
     target: SocketAddr,
     access: &Access,
+    refusals: &Refusals,
     until: Instant,
 ) -> Result<Option<NodeListing>, AskError> {
     let mut connection = Connection::new(target, access);
     let path = format!("/api/v1/nodes/{name}");
-    match connection.get(want(&path), until).await {
+    let read = match refusals.of(Form::NodeByName, access) {
+        Some(refused) => Err(refused),
+        None => connection.get(want(&path), until).await,
+    };
+    match read {
         Ok(body) => {
             let node = Node::read(&body).map_err(AskError::Nonsense)?;
             if node.name() != name {
@@ -168,9 +193,13 @@ async fn find(
             missing: Some(missing),
             ..
         }) if missing == format!("nodes/{name}") => Ok(None),
-        Err(error) if error.status() == Some(403) => {
+        Err(refused) if refused.status() == Some(403) => {
             let path = format!("/api/v1/nodes?fieldSelector=metadata.name%3D{name}");
-            let body = connection.get(want(&path), until).await?;
+            let body = connection
+                .get(want(&path), until)
+                .await
+                .inspect_err(|error| refusals.forget_if_refused(error))?;
+            refusals.remember(Form::NodeByName, access, &refused);
             let nodes = NodeList::read(&body).map_err(AskError::Nonsense)?.into_listings();
             match nodes.iter().any(|node| node.name != name) {
                 true => Err(AskError::Nonsense(format!("other Nodes than {name}"))),

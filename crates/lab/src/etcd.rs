@@ -2,11 +2,10 @@
 //! lives, and the keys that apiservers write into it.
 //!
 //! The lab's store stays what the stand-in apiservers answer from; real etcd holds what a node on an etcd member reads. Who
-//! writes it is `scribe`'s, by what means `gateway`'s; where the program comes from, `program`'s; one member is `member`'s.
+//! writes it is `scribe`'s, by what means `gateway`'s; one member is `member`'s.
 
 mod gateway;
 mod member;
-pub(crate) mod program;
 pub(crate) mod scribe;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use jackline_borrowed::EtcdPrograms;
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 
@@ -23,7 +23,6 @@ use crate::pki::Authority;
 use crate::place::Place;
 pub(crate) use gateway::Gateway;
 use member::Member;
-use program::Programs;
 use scribe::Scribe;
 
 /// Where clients reach a member, and where the others do.
@@ -38,7 +37,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// A real etcd cluster. Dropped, all of it is gone.
 pub(crate) struct Etcd {
-    programs: Programs,
+    programs: EtcdPrograms,
     members: Vec<Member>,
     access: Access,
     files: EtcdFiles,
@@ -106,7 +105,7 @@ impl Etcd {
     /// When there is no etcd on this machine, or files or certificates cannot be made.
     pub(crate) fn plan(at: &[(String, Place, Ipv4Addr)]) -> anyhow::Result<Self> {
         anyhow::ensure!(!at.is_empty(), "an etcd cluster without members");
-        let programs = program::programs().map_err(anyhow::Error::msg)?;
+        let programs = jackline_borrowed::etcd().map_err(anyhow::Error::msg)?;
         let folder = tempfile::Builder::new().prefix("jackline-etcd-").tempdir()?;
         let authority = Authority::new("lab-etcd-ca")?;
         let write = |name: &str, text: &str| -> anyhow::Result<PathBuf> {

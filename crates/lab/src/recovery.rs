@@ -9,7 +9,6 @@ mod only_told;
 mod removed;
 mod wrong_lists;
 
-use crate::etcd::program;
 use crate::hosts::Lack;
 use crate::options::LabOptions;
 use crate::runner::{self, Playable};
@@ -68,8 +67,11 @@ pub fn lacking() -> Vec<(&'static str, Lack)> {
 /// # Errors
 /// When it cannot be had.
 pub(crate) fn real_etcd() -> Result<(), Lack> {
-    match program::programs() {
+    match jackline_borrowed::etcd() {
         Ok(_) => Ok(()),
-        Err(why) => Err(Lack::of(format!("there is no etcd: {why}"), program::BRING)),
+        Err(why) => Err(Lack::of(
+            format!("there is no etcd: {why}"),
+            jackline_borrowed::BRING_ETCD,
+        )),
     }
 }

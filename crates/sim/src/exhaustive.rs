@@ -3,7 +3,7 @@
 //! A state is the core and a small world around it: three servers, what etcd and the Endpoints object hold, questions
 //! and probes under way, one client, what is on disk. A move is a server that stops, starts or loses its power, leases
 //! that run out, the next word of a source (as it is, as it was, or a failure), the end of a probe, or a restart of
-//! jackline. Each is played with all draws of jitter early and all late. States are merged by [`World::key`], which
+//! jackline. Each is played with all draws of jitter early and all late. States are merged by its key, which
 //! rests on the core's `canonical()`: times in classes, servers that are alike permuted.
 //!
 //! From every state some servers are healed (all, or one), nothing else goes wrong, and the client must be served

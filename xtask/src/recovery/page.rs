@@ -35,15 +35,10 @@ impl Page {
         self.parts.iter().flat_map(|part| &part.outcomes)
     }
 
-    /// Whether every figure has reached its target and everything else held, but for the plays whose target is known to be
-    /// missed: these must miss it. A page without figures says nothing.
-    pub(super) fn good(&self, known_misses: &[&str]) -> bool {
+    /// Whether every figure has reached its target and everything else held. A page without figures says nothing.
+    pub(super) fn good(&self) -> bool {
         let figures = self.outcomes().flat_map(|outcome| array(outcome, "figures"));
-        figures.count() > 0
-            && self.outcomes().all(|outcome| {
-                let known = known_misses.iter().any(|name| outcome["scenario"] == *name);
-                (outcome["passed"] == true) != known
-            })
+        figures.count() > 0 && self.outcomes().all(|outcome| outcome["passed"] == true)
     }
 
     /// As Markdown.
@@ -159,7 +154,7 @@ mod tests {
     #[test]
     fn figures_stand_in_the_table_and_other_checks_below() {
         let page = page(true);
-        assert!(page.good(&[]));
+        assert!(page.good());
         let text = page.render();
         assert!(text.contains("| to attached | worst ≤ 2.50 s | 1.70 s | met | `only-dns-tells` |\n"));
         assert!(text.contains("- only-dns-tells: nobody knows it before (got nobody)\n"));
@@ -169,20 +164,14 @@ mod tests {
     #[test]
     fn a_figure_that_misses_its_target_says_so() {
         let page = page(false);
-        assert!(!page.good(&[]));
-        assert!(page.good(&["only-dns-tells"]), "that is known");
+        assert!(!page.good());
         assert!(page.render().contains("| **missed** |"));
-    }
-
-    #[test]
-    fn a_known_miss_that_is_none_any_more_is_found() {
-        assert!(!page(true).good(&["only-dns-tells"]));
     }
 
     #[test]
     fn a_page_without_figures_is_not_good() {
         let mut page = page(true);
         page.parts.clear();
-        assert!(!page.good(&[]));
+        assert!(!page.good());
     }
 }

@@ -49,15 +49,11 @@ pub(crate) fn find(tree: &Tree) -> Vec<Finding> {
 }
 
 fn differences(package: &Package, allowed: &BTreeSet<String>, ours: &BTreeSet<&str>) -> Vec<Finding> {
-    let uses = |name: &str, dev: bool| {
-        package
-            .dependencies
-            .iter()
-            .any(|d| d.name == name && (dev || !d.dev))
-    };
+    // What only tests import counts too.
+    let uses = |name: &str| package.dependencies.iter().any(|d| d.name == name);
     let mut findings = Vec::new();
     for name in ours {
-        if uses(name, true) && !allowed.contains(*name) {
+        if uses(name) && !allowed.contains(*name) {
             let what = format!(
                 "{} depends on {name}, which the table of {PAGE} does not allow",
                 package.name
@@ -66,7 +62,7 @@ fn differences(package: &Package, allowed: &BTreeSet<String>, ours: &BTreeSet<&s
         }
     }
     for name in allowed {
-        if !uses(name, false) {
+        if !uses(name) {
             let what = format!(
                 "the table allows {} to depend on {name}, which it does not: take it off",
                 package.name
@@ -136,6 +132,12 @@ mod tests {
         let mut core = package("core", &["proxy"]);
         core.dependencies[0].dev = true;
         assert_eq!(findings(TABLE, vec![core, package("proxy", &["core"])]).len(), 1);
+        let mut proxy = package("proxy", &["core"]);
+        proxy.dependencies[0].dev = true;
+        assert_eq!(
+            findings(TABLE, vec![package("core", &[]), proxy]),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -12,12 +12,6 @@ mod gateway;
     reason = "members for the tests of sources; here some of it is used"
 )]
 mod members;
-#[path = "../../../discovery/tests/sources/etcd/program.rs"]
-#[expect(
-    dead_code,
-    reason = "etcd for the tests of sources; its tools are not used here"
-)]
-mod program;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,8 +1,6 @@
 //! Services besides the API, on a whole jackline: etcd with real members, supervisors, and what goes wrong with one of them.
 
 mod configuration;
-#[path = "../../../discovery/tests/sources/debian.rs"]
-mod debian;
 mod etcd;
 #[path = "../run/jackline.rs"]
 #[expect(dead_code, reason = "its other user asks for a status at once, too")]

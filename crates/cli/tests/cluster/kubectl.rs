@@ -4,16 +4,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::sync::OnceLock;
 
+use jackline_borrowed::{BRING_KUBECTL, not_run};
 use jackline_lab::ControlPlane;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::debian::unpacked;
 use crate::node::{Node, endpoint, plane};
-use crate::program::{not_run, within};
+use crate::program::within;
 
 /// A pod of the lab.
 pub(crate) const POD: &str = r#"{ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web" },
@@ -32,25 +31,20 @@ impl Kubectl {
     /// Through the node, as an administrator; `by_token`: instead of by certificate. `None`: there is no kubectl, which is
     /// told.
     pub(crate) fn through(test: &str, node: &Node, plane: &ControlPlane, by_token: bool) -> Option<Self> {
-        static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let url = format!("https://{}", node.listen);
         let kubeconfig = match by_token {
             true => plane.admin_token_kubeconfig(&url),
             false => plane.admin_kubeconfig(&url),
         };
-        match FOUND.get_or_init(find) {
+        match jackline_borrowed::kubectl() {
             Ok(program) => Some(Self {
-                program: program.clone(),
+                program,
                 kubeconfig: kubeconfig.expect("written"),
                 home: plane.folder().to_owned(),
             }),
             Err(why) => {
                 let why = format!("there is no kubectl: {why}");
-                not_run(
-                    test,
-                    &why,
-                    "apt-get install kubernetes-client, or KUBECTL=/path/to/kubectl",
-                );
+                not_run(test, &why, BRING_KUBECTL);
                 None
             }
         }
@@ -130,21 +124,6 @@ impl Kubectl {
 }
 
 /// The program that `KUBECTL` names, the machine's, or Debian's.
-fn find() -> Result<PathBuf, String> {
-    if let Some(given) = std::env::var_os("KUBECTL").map(PathBuf::from) {
-        let there = given.is_file();
-        return there
-            .then(|| given.clone())
-            .ok_or_else(|| format!("KUBECTL names {}, which is no file", given.display()));
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut own = std::env::split_paths(&path).map(|folder| folder.join("kubectl"));
-    match own.find(|program| program.is_file()) {
-        Some(program) => Ok(program),
-        None => unpacked("kubernetes-client").map(|tree| tree.join("usr/bin/kubectl")),
-    }
-}
-
 /// The next line that is as wanted.
 pub(crate) async fn line(lines: &mut Lines<BufReader<ChildStdout>>, wanted: impl Fn(&str) -> bool) -> String {
     within("a line of kubectl's", async {

@@ -3,8 +3,6 @@
 //! Waiting takes real time here, but only ever for something, with a deadline; where a rule is about a time, that passes.
 
 mod credentials;
-#[path = "../../../discovery/tests/sources/debian.rs"]
-mod debian;
 mod killed;
 mod kubectl;
 mod long_sessions;

@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use crate::apiserver::{Cluster, Server};
 use crate::caller::Caller;
 use crate::node::Node;
-use crate::program::{not_run, within};
+use crate::program::within;
 use crate::proxy::{Act, Proxy};
+use jackline_borrowed::not_run;
 
 /// Tells a process that it is in a network of its own.
 const INSIDE: &str = "JACKLINE_TEST_OWN_NETWORK";

@@ -75,21 +75,3 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look
     })
     .await
 }
-
-/// Says that a test was not run for want of something, to `cargo xtask test` or to whoever reads the output.
-pub(crate) fn not_run(test: &str, why: &str, bring: &str) {
-    use std::io::Write;
-    let line = format!("{test}\t{why}\t{bring}\n");
-    match std::env::var_os("JACKLINE_TEST_SKIPS") {
-        Some(path) => {
-            let mut file = std::fs::OpenOptions::new()
-                .append(true)
-                .open(path)
-                .expect("the list of tests not run");
-            file.write_all(line.as_bytes()).expect("the list can be written");
-        }
-        None => {
-            let _ = write!(std::io::stderr(), "not run: {line}");
-        }
-    }
-}

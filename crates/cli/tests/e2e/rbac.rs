@@ -8,7 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::program::{not_run, run, within};
+use crate::program::{run, within};
+use jackline_borrowed::not_run;
 
 async fn documents(arguments: &[&str]) -> (String, Vec<Value>) {
     let ended = run(arguments).await;

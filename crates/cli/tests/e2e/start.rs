@@ -12,7 +12,8 @@ use tokio::process::{Child, Command};
 
 use crate::apiserver::Cluster;
 use crate::node::Node;
-use crate::program::{end_of, jackline, not_run, run, until, within};
+use crate::program::{end_of, jackline, run, until, within};
+use jackline_borrowed::not_run;
 
 fn arguments(folder: &TempDir, server: &str, listen: &str) -> Vec<String> {
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();

@@ -275,21 +275,3 @@ pub(crate) fn flow_kubeconfig() -> String {
     "{clusters: [{name: k, cluster: {server: \"https://cp.example:6443\"}}], contexts: [{name: c, context: {cluster: k}}], current-context: c}\n"
         .to_owned()
 }
-
-/// Says that a test was not run for want of something, to `cargo xtask test` or to whoever reads the output.
-pub(crate) fn not_run(test: &str, why: &str) {
-    use std::io::Write;
-    let line = format!("{test}\t{why}\troot\n");
-    match std::env::var_os("JACKLINE_TEST_SKIPS") {
-        Some(path) => {
-            let mut file = fs::OpenOptions::new()
-                .append(true)
-                .open(path)
-                .expect("the list of tests not run");
-            file.write_all(line.as_bytes()).expect("the list can be written");
-        }
-        None => {
-            let _ = write!(std::io::stderr(), "not run: {line}");
-        }
-    }
-}

@@ -17,6 +17,11 @@ fn all_within(pauses: &[Duration], shortest: Duration, longest: Duration) -> boo
 
 /// A world in which every kind of source answers, that of Kubernetes by a watch or not.
 fn whole_world(watched: bool) -> World {
+    whole_world_with(watched, nodes(&[("cp-1", at(1)), ("cp-2", at(2))]))
+}
+
+/// The same with other Nodes.
+fn whole_world_with(watched: bool, nodes: Answers) -> World {
     let mut world = World::attached_with(2, settings_with_etcd());
     let list = vec![at(1), at(2)];
     let kubernetes = match watched {
@@ -30,9 +35,7 @@ fn whole_world(watched: bool) -> World {
     world
         .sources
         .insert(REGISTRATION, Answers::Holding(list.clone(), seconds(5)));
-    world
-        .sources
-        .insert(NODES, nodes(&[("cp-1", at(1)), ("cp-2", at(2))]));
+    world.sources.insert(NODES, nodes);
     world.run(seconds(600));
     world
 }
@@ -68,6 +71,20 @@ fn without_a_watch_the_endpoints_are_asked_each_minute() {
     ] {
         let pauses = pauses_of(&world, source);
         assert!(all_within(&pauses, shortest, longest), "{source:?}: {pauses:?}");
+    }
+}
+
+#[test]
+fn nodes_that_stand_for_no_endpoint_are_asked_half_as_often() {
+    for (watched, shortest, longest) in [
+        (true, seconds(216), ms(264_005)),
+        (false, seconds(108), ms(132_005)),
+    ] {
+        let mut world = whole_world_with(watched, nodes(&[("worker-1", at(9))]));
+        world.log.clear();
+        world.run(seconds(3600));
+        let pauses = pauses_of(&world, NODES);
+        assert!(all_within(&pauses, shortest, longest), "{pauses:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! with its watch. The object tells the fleet's drain, and the endpoints too where slices are refused.
 //!
 //! What the credential may do is found by trying: a list of one by field selector (all that kube-proxy's may), else a GET by
-//! name (all that a kubelet's may).
+//! name (all that a kubelet's may). What it was refused is remembered for a while, and not asked for each time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::{Flavour, Listed};
 use crate::ask_error::{AskError, Phase};
 use crate::dial::Access;
 use crate::http::{Connection, Lines, Media, Want};
+use crate::refusals::{Form, Refusals};
 
 /// The largest list: 10,000 entries fit.
 const LIST_MAX: usize = 4 * 1024 * 1024;
@@ -45,9 +46,17 @@ struct OneObject {
 }
 
 /// Asks one server for everything.
-pub(super) async fn list(target: SocketAddr, access: &Access, until: Instant) -> Result<Listed, AskError> {
-    let slices = slices(target, access, until);
-    let object = object(target, access, until);
+pub(super) async fn list(
+    target: SocketAddr,
+    access: &Access,
+    refusals: &Refusals,
+    until: Instant,
+) -> Result<Listed, AskError> {
+    let object = object(target, access, refusals, until);
+    if let Some(refused) = refusals.of(Form::Slices, access) {
+        return from_object(object.await?, &refused, target);
+    }
+    let slices = slices(target, access, refusals, until);
     tokio::pin!(slices, object);
     let mut told = None;
     let slices = loop {
@@ -70,8 +79,9 @@ pub(super) async fn list(target: SocketAddr, access: &Access, until: Instant) ->
             let object = match told {
                 Some(object) => object,
                 None => object.await,
-            };
-            from_object(object?, &refused, target)
+            }?;
+            refusals.remember(Form::Slices, access, &refused);
+            from_object(object, &refused, target)
         }
         Err(error) => Err(error),
     }
@@ -139,25 +149,55 @@ fn opened(watch: Result<Lines, AskError>, notes: &mut Vec<String>) -> Option<Lin
         .ok()
 }
 
-async fn slices(target: SocketAddr, access: &Access, until: Instant) -> Result<Slices, AskError> {
+async fn slices(
+    target: SocketAddr,
+    access: &Access,
+    refusals: &Refusals,
+    until: Instant,
+) -> Result<Slices, AskError> {
     let mut connection = Connection::new(target, access);
     let body = connection.get(want(SLICES), until).await?;
     let membership = Membership::from_slices(&body).map_err(AskError::Nonsense)?;
-    let watch = watch(connection, SLICES, membership.version(), until).await;
+    let watch = match refusals.of(Form::SlicesWatch, access) {
+        Some(refused) => Err(refused),
+        None => watch(connection, SLICES, membership.version(), until).await,
+    };
+    if let Err(error) = &watch {
+        refusals.remember(Form::SlicesWatch, access, error);
+    }
     Ok(Slices { membership, watch })
 }
 
-async fn object(target: SocketAddr, access: &Access, until: Instant) -> Result<OneObject, AskError> {
+async fn object(
+    target: SocketAddr,
+    access: &Access,
+    refusals: &Refusals,
+    until: Instant,
+) -> Result<OneObject, AskError> {
     let mut connection = Connection::new(target, access);
-    let (object, version) = match connection.get(want(ENDPOINTS), until).await {
+    let listed = match refusals.of(Form::Endpoints, access) {
+        Some(refused) => Err(refused),
+        None => connection.get(want(ENDPOINTS), until).await,
+    };
+    let (object, version) = match listed {
         Ok(body) => one_of_list(&body).map_err(AskError::Nonsense)?,
         Err(refused) if matches!(refused.status(), Some(403 | 404)) => {
-            let body = connection.get(want(ENDPOINTS_BY_NAME), until).await?;
+            let body = connection
+                .get(want(ENDPOINTS_BY_NAME), until)
+                .await
+                .inspect_err(|error| refusals.forget_if_refused(error))?;
+            refusals.remember(Form::Endpoints, access, &refused);
             single(&body).map_err(AskError::Nonsense)?
         }
         Err(error) => return Err(error),
     };
-    let watch = watch(connection, ENDPOINTS, &version, until).await;
+    let watch = match refusals.of(Form::EndpointsWatch, access) {
+        Some(refused) => Err(refused),
+        None => watch(connection, ENDPOINTS, &version, until).await,
+    };
+    if let Err(error) = &watch {
+        refusals.remember(Form::EndpointsWatch, access, error);
+    }
     Ok(OneObject {
         object,
         version,

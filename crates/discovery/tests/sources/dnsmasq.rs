@@ -1,15 +1,15 @@
 //! A real name server, Debian's dnsmasq, run on loopback as an ordinary process: no service, no root, no file of the
 //! machine's own. Taken from `DNSMASQ_BIN`, from where programs are, or unpacked from Debian's packages.
 
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
+use jackline_borrowed::{Unpacked, on_this_machine, unpacked};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::stand::PATIENCE;
@@ -32,16 +32,13 @@ const PACKAGES: [&str; 11] = [
 /// How a test of it says what it would take.
 pub(crate) const BRING: &str = "apt-get install dnsmasq-base, or DNSMASQ_BIN";
 
-/// One attempt to take the packages from Debian's mirror lasts no longer.
-const DOWNLOAD: Duration = Duration::from_secs(60);
-
 /// So often a port that was free a moment ago may be taken by somebody else.
 const STARTS_MAX: usize = 10;
 
 /// The program and the libraries that it needs.
 pub(crate) struct Dnsmasq {
     program: PathBuf,
-    libraries: Option<PathBuf>,
+    libraries: Option<Unpacked>,
 }
 
 /// A running one.
@@ -58,18 +55,18 @@ impl Dnsmasq {
         if let Some(program) = std::env::var_os("DNSMASQ_BIN") {
             return Self::tried(PathBuf::from(program), None).await;
         }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-        let installed = folders.map(|folder| folder.join("dnsmasq"));
-        if let Some(program) = installed.into_iter().find(|program| program.is_file()) {
+        if let Some(program) = on_this_machine("dnsmasq") {
             return Self::tried(program, None).await;
         }
-        let root = unpacked().await?;
-        let libraries = root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
-        Self::tried(root.join("usr/sbin/dnsmasq"), Some(libraries)).await
+        let debian = spawn_blocking(|| unpacked("dnsmasq", &PACKAGES));
+        let debian = debian.await.map_err(|error| error.to_string())??;
+        let program = debian
+            .program("dnsmasq")
+            .ok_or("Debian's dnsmasq-base has no dnsmasq")?;
+        Self::tried(program, Some(debian)).await
     }
 
-    async fn tried(program: PathBuf, libraries: Option<PathBuf>) -> Result<Self, String> {
+    async fn tried(program: PathBuf, libraries: Option<Unpacked>) -> Result<Self, String> {
         let dnsmasq = Self { program, libraries };
         let output = timeout(PATIENCE, dnsmasq.command().arg("--version").output()).await;
         let words = match output {
@@ -82,10 +79,11 @@ impl Dnsmasq {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = std::process::Command::new(&self.program);
         if let Some(libraries) = &self.libraries {
-            command.env("LD_LIBRARY_PATH", libraries);
+            libraries.offer(&mut command);
         }
+        let mut command = Command::from(command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -186,78 +184,6 @@ fn free_address() -> SocketAddr {
         let address = udp.local_addr().unwrap();
         if TcpListener::bind(address).is_ok() {
             return address;
-        }
-    }
-}
-
-/// Debian's packages, unpacked once under the target folder. Nothing is installed and no service starts.
-async fn unpacked() -> Result<PathBuf, String> {
-    let folder = target_folder().join("debian");
-    let root = folder.join("dnsmasq");
-    if root.join("usr/sbin/dnsmasq").is_file() {
-        return Ok(root);
-    }
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let work = TempDir::new_in(&folder).map_err(|error| error.to_string())?;
-    let download = run("apt-get", work.path(), |command| {
-        command.arg("download").args(PACKAGES);
-    });
-    timeout(DOWNLOAD, download)
-        .await
-        .map_err(|_| "Debian's mirror does not answer".to_owned())??;
-    let tree = work.path().join("tree");
-    for entry in std::fs::read_dir(work.path()).map_err(|error| error.to_string())? {
-        let package = entry.map_err(|error| error.to_string())?.path();
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            run("dpkg-deb", work.path(), |command| {
-                command.arg("-x").arg(&package).arg(&tree);
-            })
-            .await?;
-        }
-    }
-    // Another test may have been quicker, and then its tree is as good.
-    match std::fs::rename(&tree, &root) {
-        Err(_) if root.join("usr/sbin/dnsmasq").is_file() => Ok(root),
-        Err(error) => Err(error.to_string()),
-        Ok(()) => Ok(root),
-    }
-}
-
-async fn run(program: &str, folder: &Path, with: impl FnOnce(&mut Command)) -> Result<(), String> {
-    let mut command = Command::new(program);
-    command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    with(&mut command);
-    let output = command
-        .output()
-        .await
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program}: {}", words.trim().replace('\n', " ")))
-}
-
-/// The folder that cargo builds into: the test's own program lies in `debug/deps` of it.
-fn target_folder() -> PathBuf {
-    let program = std::env::current_exe().expect("a program");
-    program.ancestors().nth(3).expect("target/debug/deps").to_owned()
-}
-
-/// Says that a test was not run for want of something, to `cargo xtask test` or to whoever reads the output.
-pub(crate) fn not_run(test: &str, why: &str) {
-    let line = format!("{test}\t{why}\t{BRING}\n");
-    match std::env::var_os("JACKLINE_TEST_SKIPS") {
-        Some(path) => {
-            let file = std::fs::OpenOptions::new().append(true).open(path);
-            file.and_then(|mut file| file.write_all(line.as_bytes()))
-                .expect("the list of tests not run");
-        }
-        None => {
-            let _ = write!(std::io::stderr(), "not run: {line}");
         }
     }
 }

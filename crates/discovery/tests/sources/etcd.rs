@@ -6,7 +6,6 @@ mod gateway;
 mod history;
 mod members;
 mod membership;
-mod program;
 mod protocol;
 mod quorum;
 mod silence;

@@ -2,7 +2,6 @@
 
 mod bad_input;
 mod db_info;
-mod debian;
 mod dns;
 mod dnsmasq;
 mod drain;
@@ -13,6 +12,7 @@ mod kubernetes;
 mod nodes;
 mod orders;
 mod real_names;
+mod refusals;
 mod registration;
 mod server;
 mod services;

@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jackline_borrowed::not_run;
 use jackline_core::Event;
 use jackline_discovery::{SourceConfig, SystemFiles};
 
-use crate::dnsmasq::{Dnsmasq, not_run};
+use crate::dnsmasq::{BRING, Dnsmasq};
 use crate::registration::config;
 use crate::stand::{Pki, Stand, listed, order};
 
@@ -19,7 +20,7 @@ async fn dnsmasq(test: &str) -> Option<Dnsmasq> {
     match Dnsmasq::find().await {
         Ok(dnsmasq) => Some(dnsmasq),
         Err(why) => {
-            not_run(test, &why);
+            not_run(test, &why, BRING);
             None
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::time::{interval, timeout};
 
 use super::{Cast, RealEtcd, Stage};
-use crate::etcd::{Etcd, EtcdFiles, program};
+use crate::etcd::{Etcd, EtcdFiles};
 use crate::hosts::Hosts;
 use crate::node::Status;
 use crate::place::Place;
@@ -62,7 +62,7 @@ pub(super) fn plan_etcd(
 ) -> anyhow::Result<Option<Etcd>> {
     let there = match cast.etcd {
         RealEtcd::No => false,
-        RealEtcd::WhereThere => program::programs().is_ok(),
+        RealEtcd::WhereThere => jackline_borrowed::etcd().is_ok(),
         RealEtcd::Needed => true,
     };
     if !there {

@@ -1,8 +1,8 @@
-//! The real kubectl against it, where the machine has one.
+//! The real kubectl against it.
 
-use std::io::ErrorKind;
 use std::process::Stdio;
 
+use jackline_borrowed::{BRING_KUBECTL, not_run};
 use jackline_lab::Role;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -11,18 +11,24 @@ use crate::client::node;
 use crate::{LONG, ready_plane};
 
 #[tokio::test]
-#[expect(
-    clippy::print_stderr,
-    reason = "what was not run is told to whoever ran the tests"
-)]
 async fn kubectl_lists_nodes_and_endpoints_and_annotates_the_list() {
+    let program = match jackline_borrowed::kubectl() {
+        Ok(program) => program,
+        Err(why) => {
+            return not_run(
+                "kubectl_lists_nodes_and_endpoints_and_annotates_the_list",
+                &why,
+                BRING_KUBECTL,
+            );
+        }
+    };
     let plane = ready_plane(&[("a", Role::Server), ("e", Role::EtcdOnly)]).await;
     node(&plane, "worker-1");
     let a = plane.server("a").expect("planned").address();
     let kubeconfig = plane.admin_kubeconfig(&format!("https://{a}")).expect("written");
     let home = plane.folder().to_owned();
     let kubectl = async |arguments: &[&str]| {
-        let mut command = Command::new("kubectl");
+        let mut command = Command::new(&program);
         command
             .args(arguments)
             .env("KUBECONFIG", &kubeconfig)
@@ -30,33 +36,23 @@ async fn kubectl_lists_nodes_and_endpoints_and_annotates_the_list() {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let output = timeout(LONG, command.output()).await.expect("in time");
-        output.map(|output| {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(
-                output.status.success(),
-                "{arguments:?}: {text}{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            text
-        })
+        let output = output.expect("kubectl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text
     };
-    let both = match kubectl(&["get", "nodes,endpoints", "--all-namespaces", "-o", "name"]).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return eprintln!(
-                "not run: there is no kubectl on this machine (apt-get install kubernetes-client, or https://kubernetes.io)"
-            );
-        }
-        result => result.expect("kubectl runs"),
-    };
+    let both = kubectl(&["get", "nodes,endpoints", "--all-namespaces", "-o", "name"]).await;
     assert_eq!(both, "node/a\nnode/e\nnode/worker-1\nendpoints/kubernetes\n");
-    let nodes = kubectl(&["get", "nodes"]).await.expect("kubectl runs");
+    let nodes = kubectl(&["get", "nodes"]).await;
     assert!(
         nodes.starts_with("NAME") && nodes.contains("\nworker-1"),
         "{nodes}"
     );
-    kubectl(&["annotate", "endpoints", "kubernetes", "jackline.dev/drain=a"])
-        .await
-        .expect("kubectl runs");
+    kubectl(&["annotate", "endpoints", "kubernetes", "jackline.dev/drain=a"]).await;
     let told = kubectl(&[
         "get",
         "endpoints",
@@ -64,7 +60,6 @@ async fn kubectl_lists_nodes_and_endpoints_and_annotates_the_list() {
         "-o",
         "jsonpath={.metadata.annotations.jackline\\.dev/drain} {.subsets[0].addresses[0].ip}",
     ])
-    .await
-    .expect("kubectl runs");
+    .await;
     assert_eq!(told, format!("a {}", a.ip()));
 }

@@ -1,12 +1,11 @@
-//! A real receiver of the PROXY protocol: HAProxy, which tells on what it has understood. From `HAPROXY_BIN`, or from where
-//! programs are; without it the test says that it was not run.
+//! A real receiver of the PROXY protocol: HAProxy, which tells on what it has understood. Without it the test says that it was
+//! not run.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::process::Stdio;
 
+use jackline_borrowed::{BRING_HAPROXY, Haproxy, not_run};
 use jackline_way::{Opening, WayConfig, Ways};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,40 +15,9 @@ use tokio::time::timeout;
 use super::DEADLINE;
 use super::receiver::{Header, receive};
 
-fn program() -> Option<PathBuf> {
-    if let Some(program) = std::env::var_os("HAPROXY_BIN") {
-        return Some(program.into());
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    folders
-        .map(|folder| folder.join("haproxy"))
-        .find(|program| program.is_file())
-}
-
-fn not_run(why: &str) {
-    let line =
-        format!("a_real_haproxy_understands_the_header\t{why}\tapt-get install haproxy, or HAPROXY_BIN\n");
-    match std::env::var_os("JACKLINE_TEST_SKIPS") {
-        Some(path) => {
-            let file = std::fs::OpenOptions::new().append(true).open(path);
-            file.and_then(|mut file| file.write_all(line.as_bytes()))
-                .expect("the list of tests not run");
-        }
-        None => {
-            let _ = write!(std::io::stderr(), "not run: {line}");
-        }
-    }
-}
-
 /// HAProxy in front of `behind`: takes a header and tells its own of what the header said. It listens on a socket that is
 /// open already, so that nobody else can take its port.
-fn haproxy(
-    program: PathBuf,
-    folder: &std::path::Path,
-    bind: &str,
-    behind: SocketAddr,
-) -> (SocketAddr, Child) {
+fn relay(haproxy: &Haproxy, folder: &std::path::Path, bind: &str, behind: SocketAddr) -> (SocketAddr, Child) {
     let listener = std::net::TcpListener::bind(bind).unwrap();
     let address = listener.local_addr().unwrap();
     let config = folder.join("haproxy.cfg");
@@ -59,9 +27,13 @@ fn haproxy(
     );
     std::fs::write(&config, text).unwrap();
     // Its standard input is its own affair: the socket becomes descriptor 3.
-    let process = Command::new("sh")
+    let called = haproxy.command();
+    let mut shell = std::process::Command::new("sh");
+    shell
         .args(["-c", "exec \"$0\" -db -q -f \"$1\" 3<&0 </dev/null"])
-        .args([program.as_path(), config.as_path()])
+        .args([called.get_program(), config.as_os_str()])
+        .envs(called.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let process = Command::from(shell)
         .stdin(Stdio::from(OwnedFd::from(listener)))
         .kill_on_drop(true)
         .spawn()
@@ -71,8 +43,9 @@ fn haproxy(
 
 #[tokio::test]
 async fn a_real_haproxy_understands_the_header() {
-    let Some(program) = program() else {
-        return not_run("there is no haproxy on this machine");
+    let haproxy = match jackline_borrowed::haproxy() {
+        Ok(haproxy) => haproxy,
+        Err(why) => return not_run("a_real_haproxy_understands_the_header", &why, BRING_HAPROXY),
     };
     let folder = tempfile::tempdir().unwrap();
     for (bind, client, listener) in [
@@ -80,7 +53,7 @@ async fn a_real_haproxy_understands_the_header() {
         ("[::1]:0", "[2001:db8::7]:40000", "[2001:db8::8]:6440"),
     ] {
         let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, _process) = haproxy(program.clone(), folder.path(), bind, behind.local_addr().unwrap());
+        let (address, _process) = relay(&haproxy, folder.path(), bind, behind.local_addr().unwrap());
         let ways = Ways::new(WayConfig {
             proxy_protocol: vec!["*".parse().unwrap()],
             ..WayConfig::default()

@@ -9,9 +9,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::members::Members;
-use super::program::no_restorer;
 use super::{LIST, lease, stand, until_whole, watch_end};
 use crate::stand::{PATIENCE, listed};
+use jackline_borrowed::not_run;
 
 const ONE: &str = "[\"10.0.0.1:6443\"]\n";
 
@@ -99,7 +99,11 @@ async fn a_restored_snapshot_is_a_new_cluster_whose_word_only_adds_at_first() {
     };
     let programs = members.programs.clone();
     let (Some(etcdctl), Some(restorer)) = (programs.etcdctl, programs.restorer) else {
-        return no_restorer();
+        return not_run(
+            "a_restored_snapshot_is_a_new_cluster_whose_word_only_adds_at_first",
+            "no etcdctl or etcdutl is beside ETCD_BIN",
+            "put them there, or leave ETCD_BIN unset",
+        );
     };
     members.gateway.put(members.client(0), LIST, ONE).await;
     let snapshot = members.pki.folder().join("snapshot.db");
