@@ -15,7 +15,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jackline_core::{NodeState, Snapshot};
 use jackline_proxy::DataPlane;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Queue;
@@ -24,6 +24,8 @@ use crate::queue::Queue;
 const TELL_PERIOD: Duration = Duration::from_secs(1);
 /// A sign of life comes so many times in the time after which the service manager gives us up.
 const SIGNS: u32 = 3;
+/// The driver takes a look at its queue once a second at the least; one that has not for so long hangs.
+const DRIVER_TIME: Duration = Duration::from_secs(5);
 /// Longer reasons are cut: `systemctl status` has one line for it.
 const STATUS_MAX: usize = 200;
 
@@ -101,14 +103,18 @@ impl Listener {
             return std::future::pending().await;
         };
         let period = within / SIGNS;
-        let mut asked = None;
+        let (mut asked, mut seen) = (pulse.queue.asked(), Instant::now());
         loop {
-            let answered = timeout(period, pulse.plane.answered()).await.is_ok();
-            let before = asked.replace(pulse.queue.asked());
-            if answered && asked != before {
+            let data_plane = timeout(period, pulse.plane.answered()).await.is_ok();
+            let now = pulse.queue.asked();
+            if now != asked {
+                (asked, seen) = (now, Instant::now());
+            }
+            let driver = seen.elapsed() < DRIVER_TIME;
+            if data_plane && driver {
                 self.tell("WATCHDOG=1");
             } else {
-                tracing::warn!(target: "jackline", data_plane = answered, driver = asked != before, "a part of jackline does not answer");
+                tracing::error!(target: "jackline", data_plane, driver, "a part of jackline does not answer: it will be started again");
             }
             sleep(period).await;
         }
