@@ -21,7 +21,8 @@ const PROFILE: &str = "dist";
 /// A program that is on every node is no larger.
 const SIZE_MAX: u64 = 8 << 20;
 /// Static; functions with the same code are one; relocations are packed, which what is static unpacks by itself.
-const FLAGS: &str = "-C target-feature=+crt-static -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs";
+const FLAGS: &str =
+    "-C target-feature=+crt-static -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs";
 
 /// Makes everything that this machine can make; with `list` only tells what that is.
 pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {

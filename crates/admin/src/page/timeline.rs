@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use jackline_core::{Administration, Health, NodeState};
+use jackline_core::{Administration, Health, NodeState, SourceState};
 
 use crate::status::{Endpoint, Status, TrustState, word};
 
@@ -113,7 +113,11 @@ fn changes(before: &Status, now: &Status) -> Vec<Told> {
                 .as_deref()
                 .map(|error| format!(": {error}"))
                 .unwrap_or_default();
-            let grade = if source.error.is_some() { "fair" } else { "good" };
+            let grade = if source.state == SourceState::Good {
+                "good"
+            } else {
+                "fair"
+            };
             told.push((
                 grade,
                 format!("source {} is {}{why}", source.name, word(&source.state)),

@@ -60,7 +60,7 @@ function endpoints(status) {
 function sources(status) {
   const rows = status.sources.map((source) => make("tr", {},
     make("th", { scope: "row" }, source.name),
-    make("td", {}, graded(source.state), source.last_report ? " " : "", source.last_report ? age(source.last_report) : null),
+    make("td", { class: "state-cell" }, graded(source.state), source.last_report ? " " : "", source.last_report ? age(source.last_report) : null),
     make("td", {}, source.error || source.note || `lists ${source.endpoints.length}`)));
   return make("table", {}, make("caption", {}, "Sources"), head("Source", "State", "What it says"), make("tbody", {}, rows));
 }
