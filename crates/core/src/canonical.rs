@@ -38,6 +38,7 @@ pub struct CanonicalNode {
     state: NodeState,
     trust_lost: bool,
     local_fault: bool,
+    was_attached: bool,
     sources: Vec<SourceRow>,
     heartbeat_late: Option<bool>,
     persist_due: bool,
@@ -127,6 +128,7 @@ impl Policy {
             state: self.node.state,
             trust_lost: self.trust != Trust::Held,
             local_fault: self.node.local_fault.is_some(),
+            was_attached: self.node.was_attached,
             sources: self
                 .sources
                 .iter()

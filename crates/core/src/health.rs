@@ -26,6 +26,8 @@ pub const FALL: u8 = 2;
 pub const BURST_EVERY: Duration = Duration::from_millis(250);
 /// How long an endpoint on its way up is looked at closely.
 pub const COMING_UP_FOR: Duration = Duration::from_secs(60);
+/// For so long an endpoint that was down and now refuses even the node's credential may be on its way up; measured: up to 1.3 s.
+pub const RIGHTS_KNOWN_WITHIN: Duration = Duration::from_secs(10);
 /// An endpoint that has been ready for this long has not flapped (H4).
 pub const STEADY_AFTER: Duration = Duration::from_secs(300);
 /// A not-ready whose cause may be shared must stay the only one for this long before sessions move (H2, S5).
@@ -329,8 +331,13 @@ impl Policy {
         judgement.suspicion = None;
         endpoint.probing.burst_until = None;
         judgement.dead_silent = is == Health::Unreachable && evidence == Evidence::TimedOut;
-        let rising = is == Health::NotReady && matches!(was, Health::Unreachable | Health::Unknown);
-        judgement.coming_up_until = rising.then(|| now + COMING_UP_FOR);
+        judgement.coming_up_until = match (was, is) {
+            (Health::Unreachable | Health::Unknown, Health::NotReady) => Some(now + COMING_UP_FOR),
+            // So does an apiserver that has just started and knows no rights yet answer everybody.
+            (Health::Unreachable, Health::Alive) => Some(now + RIGHTS_KNOWN_WITHIN),
+            (Health::Alive, Health::NotReady) => judgement.coming_up_until.map(|_| now + COMING_UP_FOR),
+            _ => None,
+        };
         let level = match is {
             Health::Ready | Health::Alive | Health::Unknown => Level::Info,
             _ => Level::Warn,

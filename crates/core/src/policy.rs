@@ -91,6 +91,9 @@ pub(crate) struct Node {
     pub(crate) reason: String,
     /// What failed on this machine last, until something works again (H3).
     pub(crate) local_fault: Option<(LocalFault, Timestamp)>,
+    /// It has been attached since this process began: its credential can tell who is ready.
+    #[serde(default)]
+    pub(crate) was_attached: bool,
 }
 
 impl Policy {
@@ -106,6 +109,7 @@ impl Policy {
             since: now,
             reason: String::from("no endpoint is known yet"),
             local_fault: None,
+            was_attached: false,
         };
         let mut policy = Self {
             zone: settings.zone.clone(),

@@ -77,10 +77,13 @@ impl Policy {
         not_reached && !self.is_bent(Bend::R1Missed) && endpoint.serves_api() && self.nobody_serves()
     }
 
-    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1).
+    /// Degraded, and not only for want of a credential: where somebody is alive, that may be as good as it gets (H1). It is not
+    /// where this credential has seen a ready one: an apiserver that is starting, or has lost etcd before it knew any rights,
+    /// refuses everybody.
     pub(crate) fn nobody_serves(&self) -> bool {
         let alive = |endpoint: &Endpoint| endpoint.judgement.health == Health::Alive && endpoint.serves_api();
-        self.node_state() == NodeState::Degraded && !self.endpoints.values().any(alive)
+        self.node_state() == NodeState::Degraded
+            && (self.node.was_attached || !self.endpoints.values().any(alive))
     }
 
     /// R1, S5: while nobody is ready, the longest pause between two tests of an endpoint that may become so by itself.
@@ -150,13 +153,14 @@ impl Policy {
             return Some(Pause::Exactly(self.pause_while_held(judgement)));
         }
         let nobody_ready = self.node_state() != NodeState::Attached;
-        if nobody_ready && judgement.health == Health::NotReady && endpoint.serves_api() {
+        if nobody_ready && endpoint.serves_api() {
             let coming_up = judgement.coming_up_until.is_some_and(|until| self.now < until);
-            match (coming_up, judgement.shared_since.is_some()) {
+            let slow_start = judgement.health == Health::NotReady && judgement.shared_since.is_none();
+            match (coming_up, slow_start) {
                 (true, _) => return Some(Pause::About(BURST_EVERY)),
-                (false, false) => return Some(Pause::About(SLOW_START_EVERY)),
+                (false, true) => return Some(Pause::About(SLOW_START_EVERY)),
                 // S5: a shared cause among servers that served before: the usual pace.
-                (false, true) => {}
+                (false, false) => {}
             }
         }
         if judgement.health == Health::NotReady

@@ -59,6 +59,7 @@ impl Policy {
         }
         let was = self.node.state;
         self.node.state = state;
+        self.node.was_attached |= state == NodeState::Attached;
         self.node.since = self.now;
         self.changed = true;
         let (level, word) = match state {

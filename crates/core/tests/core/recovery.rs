@@ -70,6 +70,56 @@ fn a_server_on_its_way_up_is_watched_closely() {
 }
 
 #[test]
+fn a_server_that_knows_no_rights_yet_is_on_its_way_up_too() {
+    let mut world = World::attached(1);
+    world.set(at(1), Server::Refuses);
+    world.run_until(seconds(60), |world| world.state() == NodeState::Isolated);
+    world.run(seconds(5));
+    world.set(at(1), Server::Alive);
+    world.run_until(seconds(2), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(1));
+    world.set(at(1), Server::Ready);
+    let took = world.run_until(seconds(1), |world| world.state() == NodeState::Attached);
+    assert!(took <= ms(300), "attached after {took:?}");
+}
+
+#[test]
+fn a_server_that_refuses_everybody_is_not_as_good_as_it_gets_once_there_was_a_ready_one() {
+    let mut world = World::attached(2);
+    for n in [1, 2] {
+        world.set(at(n), Server::Refuses);
+    }
+    world.run_until(seconds(60), |world| world.state() == NodeState::Isolated);
+    world.set(at(1), Server::Alive);
+    world.run_until(seconds(2), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(120));
+    world.set(at(2), Server::Ready);
+    let took = world.run_until(seconds(60), |world| world.state() == NodeState::Attached);
+    assert!(took <= ms(810), "R1: attached after {took:?}");
+}
+
+#[test]
+fn where_no_credential_has_seen_a_ready_one_the_usual_price_is_enough() {
+    let mut world = World::new(settings());
+    world.set(at(1), Server::Alive);
+    world.set(at(2), Server::Refuses);
+    let list = [at(1), at(2)];
+    world.tell(reported(KUBERNETES, RefreshId(0), &list));
+    world.sources.insert(KUBERNETES, Answers::List(list.to_vec()));
+    world.run_until(seconds(5), |world| world.state() == NodeState::Degraded);
+    world.run(seconds(60));
+    world.log.clear();
+    world.run(seconds(600));
+    for server in list {
+        let tests = world.probes_of(server).len();
+        assert!(
+            (1..=70).contains(&tests),
+            "{server} was tested {tests} times in ten minutes"
+        );
+    }
+}
+
+#[test]
 fn attached_sources_are_asked_again_through_another_server_each_time() {
     let mut world = World::attached(3);
     world.run(seconds(600));
