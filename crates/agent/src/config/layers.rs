@@ -78,11 +78,7 @@ impl<'a> Layers<'a> {
             .missing
             .retain(|missing| !missing.instead.iter().any(by_hand));
         if let Some(folder) = self.environment.handed_over() {
-            // Root has looked: what this user may not read says nothing about what is there.
-            found.missing.clear();
-            found
-                .notes
-                .push(format!("what root found on this node is handed over in {folder}"));
+            found.is_handed_over(folder);
         }
         let spoken_for: Vec<&str> = TOGETHER
             .into_iter()
