@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use jackline_core::{EndpointView, SourceView, Trust};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, exemplar::Exemplar};
-use prometheus_client::registry::Registry;
 
+pub use self::text::{Format, render};
 use crate::status::word;
 use crate::view::Reading;
 
 mod services;
-
-/// The content type of [`render`]'s text.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+mod sessions;
+mod signs;
+mod text;
 
 /// So many endpoints, the best, have series of their own. The core knows up to 512; most of those are archived.
 pub const ENDPOINTS_MAX: usize = 64;
@@ -116,48 +116,6 @@ const METRICS: &[Metric] = &[
         samples: endpoint_sessions,
     },
     Metric {
-        name: "jackline_sessions_open",
-        kind: Kind::Gauge,
-        labels: &[],
-        help: "Open sessions",
-        samples: |reading| single(large(reading.sessions.open)),
-    },
-    Metric {
-        name: "jackline_sessions_opened",
-        kind: Kind::Counter,
-        labels: &[],
-        help: "Sessions opened",
-        samples: |reading| single(large(reading.sessions.opened_total)),
-    },
-    Metric {
-        name: "jackline_sessions_closed",
-        kind: Kind::Counter,
-        labels: &[],
-        help: "Sessions closed",
-        samples: |reading| single(large(reading.sessions.closed_total)),
-    },
-    Metric {
-        name: "jackline_sessions_refused",
-        kind: Kind::Counter,
-        labels: &[],
-        help: "Clients that got no apiserver within the hold time and were reset",
-        samples: |reading| single(large(reading.sessions.refused_total)),
-    },
-    Metric {
-        name: "jackline_sessions_over_limit",
-        kind: Kind::Counter,
-        labels: &["limit"],
-        help: "How often a limit on sessions was met: clients that were reset for the limit on all of them (all), and dials that passed an endpoint by for the limit on one endpoint's (endpoint)",
-        samples: over_limit,
-    },
-    Metric {
-        name: "jackline_bytes",
-        kind: Kind::Counter,
-        labels: &["direction"],
-        help: "Bytes carried, to the apiservers (upstream) and to the clients (downstream)",
-        samples: bytes,
-    },
-    Metric {
         name: "jackline_source_state",
         kind: Kind::Gauge,
         labels: &["source", "kind", "state", "mode"],
@@ -198,21 +156,10 @@ const METRICS: &[Metric] = &[
     },
 ];
 
-/// Every metric: the table's, and those of the services besides the API.
+/// Every metric, in the order of the reference.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(services::METRICS)
-}
-
-/// `reading` as OpenMetrics text.
-///
-/// # Errors
-/// None that can happen: writing to a string does not fail.
-pub fn render(reading: Reading) -> Result<String, fmt::Error> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Projection(reading)));
-    let mut page = String::new();
-    text::encode(&mut page, &registry)?;
-    Ok(page)
+    let tables = [METRICS, sessions::METRICS, signs::METRICS, services::METRICS];
+    tables.into_iter().flatten()
 }
 
 #[derive(Debug)]
@@ -297,29 +244,6 @@ fn endpoint_sessions(reading: &Reading) -> Vec<Sample> {
         (vec![endpoint.address.to_string()], large(open))
     };
     best_endpoints(reading).map(sessions).collect()
-}
-
-fn over_limit(reading: &Reading) -> Vec<Sample> {
-    vec![
-        (vec!["all".to_owned()], large(reading.sessions.over_limit_total)),
-        (
-            vec!["endpoint".to_owned()],
-            large(reading.sessions.endpoint_full_total),
-        ),
-    ]
-}
-
-fn bytes(reading: &Reading) -> Vec<Sample> {
-    vec![
-        (
-            vec!["upstream".to_owned()],
-            large(reading.sessions.bytes_upstream_total),
-        ),
-        (
-            vec!["downstream".to_owned()],
-            large(reading.sessions.bytes_downstream_total),
-        ),
-    ]
 }
 
 fn each_source(reading: &Reading, sample: impl Fn(&SourceView) -> Option<Sample>) -> Vec<Sample> {

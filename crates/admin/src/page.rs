@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::project;
-use crate::server::{answer, sentence};
+use crate::server::{ACCEPT_PAUSE, answer, sentence};
 use crate::status::Status;
 use crate::view::{Reading, View};
 use timeline::{Line, Timeline};
@@ -40,8 +40,6 @@ const CONNECTION_TIME: Duration = Duration::from_secs(600);
 const LOOK_PERIOD: Duration = Duration::from_millis(250);
 /// Counts that change all the time are told after so many looks.
 const LOOKS_QUIET: u32 = 8;
-/// The pause after an accept that failed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Nothing but what this server gives, no script and no style in the markup, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

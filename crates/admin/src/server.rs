@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -22,30 +22,37 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::metrics;
+use crate::operate::Operate;
+use crate::orders::{self, Desk};
 use crate::project;
 use crate::view::{Reading, View};
 
 /// So many connections at a time; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 16;
+pub(crate) const CONNECTIONS_MAX: usize = 16;
 /// A request's line and headers together; hyper takes no less than this.
-const HEAD_MAX: usize = 8 * 1024;
+pub(crate) const HEAD_MAX: usize = 8 * 1024;
 /// So many headers in a request.
-const HEADERS_MAX: usize = 32;
+pub(crate) const HEADERS_MAX: usize = 32;
 /// A request's head is complete by then; also how long a kept connection may idle.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(5);
 /// A connection ends by then, whatever it is doing.
-const CONNECTION_TIME: Duration = Duration::from_secs(30);
+pub(crate) const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// How long answers under way may take after the shutdown began.
 const FINISH_TIME: Duration = Duration::from_secs(1);
 /// The pause after an accept that failed: descriptors come back when something else is closed, not at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers requests on `listener` until `shutdown` completes; answers under way then get a second to end. Nothing else
 /// ends it: no client, no lack of descriptors.
 ///
 /// The listener's path and mode are the caller's; besides, only processes of our own user and root are answered.
-pub async fn serve(listener: UnixListener, view: Arc<dyn View>, shutdown: impl Future<Output = ()> + Send) {
-    let open = router(view);
+pub async fn serve(
+    listener: UnixListener,
+    view: Arc<dyn View>,
+    operate: Arc<dyn Operate>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let open = router(view).merge(orders(operate));
     let closed = refusal();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -136,6 +143,18 @@ fn router(view: Arc<dyn View>) -> Router {
         .with_state(view)
 }
 
+fn orders(operate: Arc<dyn Operate>) -> Router {
+    Router::new()
+        .route("/sessions", get(orders::sessions))
+        .route("/drain", post(orders::drain))
+        .route("/undrain", post(orders::undrain))
+        .route("/refresh", post(orders::refresh))
+        .route("/reset-state", post(orders::reset_state))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(without_body))
+        .with_state(Desk(operate))
+}
+
 fn refusal() -> Router {
     Router::new().fallback(|| async {
         sentence(
@@ -156,9 +175,11 @@ async fn status(State(view): State<Arc<dyn View>>) -> Response {
     }
 }
 
-async fn metrics(State(view): State<Arc<dyn View>>) -> Response {
-    match metrics::render(Reading::take(&*view)) {
-        Ok(page) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page).into_response(),
+pub(crate) async fn metrics(State(view): State<Arc<dyn View>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = metrics::Format::accepted(accepted.unwrap_or_default());
+    match metrics::render(Reading::take(&*view), format) {
+        Ok(page) => ([(header::CONTENT_TYPE, format.content_type())], page).into_response(),
         Err(_) => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the metrics could not be written; please report this",
@@ -168,23 +189,26 @@ async fn metrics(State(view): State<Arc<dyn View>>) -> Response {
 
 /// Says that the process runs and answers. Whether the node is attached is `/status`'s to say: restarting a jackline
 /// because apiservers are away would only cost time.
-async fn healthz() -> &'static str {
+pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 async fn unknown_path() -> Response {
     sentence(
         StatusCode::NOT_FOUND,
-        "there is no such path; there are /status, /metrics and /healthz",
+        "there is no such path; there are /status, /sessions, /metrics and /healthz to GET, and /drain, /undrain, /refresh and /reset-state to POST",
     )
 }
 
 async fn wrong_method() -> Response {
-    sentence(StatusCode::METHOD_NOT_ALLOWED, "this path only answers GET")
+    sentence(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path answers another method: what is shown is got by GET, what is ordered by POST",
+    )
 }
 
 /// Nothing here reads a body, so none is taken: refused before its first byte is read.
-async fn without_body(request: Request, next: Next) -> Response {
+pub(crate) async fn without_body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         next.run(request).await
     } else {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackline_core::{Service, Snapshot, Timestamp};
+use jackline_core::{Notice, Service, Snapshot, Timestamp};
 
 use crate::status::StateFileStatus;
 
@@ -26,6 +26,8 @@ pub trait View: Send + Sync {
     /// Facts about this machine and its configuration that an operator should know, each a sentence: `::1` that could
     /// not be bound, a credential that is missing and what is lost by it, a reload that failed. Empty: none.
     fn warnings(&self) -> Vec<String>;
+    /// What alerts stand on besides.
+    fn signs(&self) -> SignsView;
     /// The services besides this one, each as a reading of its own, in the order of the configuration.
     fn services(&self) -> Vec<(Service, Reading)>;
 }
@@ -60,12 +62,27 @@ pub struct SessionsView {
     pub over_limit_total: u64,
     /// Dials that passed an endpoint by because it had as many sessions as one may have.
     pub endpoint_full_total: u64,
+    /// Second dials that were started on silence (S3).
+    pub hedges_total: u64,
+    /// First flights that were sent to one more endpoint (S4).
+    pub repeats_total: u64,
     /// Bytes from clients to apiservers since the start.
     pub bytes_upstream_total: u64,
     /// Bytes from apiservers to clients since the start.
     pub bytes_downstream_total: u64,
     /// Open now, by endpoint. One that the snapshot does not know (any more) is counted in `open` only.
     pub by_endpoint: BTreeMap<SocketAddr, u64>,
+}
+
+/// What alerts stand on besides state and counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignsView {
+    /// How often each kind of announcement was told since the start.
+    pub told: BTreeMap<Notice, u64>,
+    /// Observations of sessions that were dropped since the start.
+    pub dropped: u64,
+    /// When certificates end, in seconds since 1970, by what they are: `ca`, `client`.
+    pub certificates: BTreeMap<&'static str, i64>,
 }
 
 /// How remembering fares.
@@ -122,6 +139,8 @@ pub struct Reading {
     pub clock: Clock,
     /// What an operator should know besides.
     pub warnings: Vec<String>,
+    /// What alerts stand on besides.
+    pub signs: SignsView,
     /// The services besides this one; theirs are empty.
     pub services: Vec<(Service, Reading)>,
 }
@@ -135,6 +154,7 @@ impl Reading {
             sessions: view.sessions(),
             state_file: view.state_file(),
             warnings: view.warnings(),
+            signs: view.signs(),
             services: view.services(),
             clock: view.clock(),
         }

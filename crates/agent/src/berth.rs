@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jackline_admin::status::StateFileStatus;
-use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, StateFileView};
+use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, SignsView, StateFileView};
 use jackline_core::{Policy, Service, Snapshot};
 use jackline_proxy::DataPlane;
 use jackline_trust::Trust;
 
 use crate::engine::{Engine, Ground};
+use crate::lines;
 use crate::view::Shown;
 use crate::wiring::plan::Plan;
 
@@ -87,10 +88,10 @@ impl Berth {
         match started {
             Ok((engine, shown)) => {
                 let listen = &shown.identity.listen;
-                tracing::info!(target: "jackline", service, ?listen, "the service starts");
+                tracing::info!(target: "jackline", event = lines::SERVICE_STARTS, service, ?listen, "the service starts");
                 let problems = shown.trust_problems().into_iter().chain(engine.note());
                 for warning in shown.warnings.iter().cloned().chain(problems) {
-                    tracing::warn!(target: "jackline", service, "{warning}");
+                    tracing::warn!(target: "jackline", event = lines::WARNING, service, "{warning}");
                 }
                 let mut state = self.state();
                 if matches!(*state, State::Waiting(_)) {
@@ -104,7 +105,7 @@ impl Berth {
                     return true;
                 };
                 if *before != words {
-                    tracing::error!(target: "jackline", service, "the service does not start: {words}; everything else goes on, and it is tried again");
+                    tracing::error!(target: "jackline", event = lines::SERVICE_FAILS, service, "the service does not start: {words}; everything else goes on, and it is tried again");
                     *before = words;
                 }
                 false
@@ -141,6 +142,14 @@ impl Berth {
         (self.plan.service, reading)
     }
 
+    /// What of it is shown and ordered, if it runs.
+    pub(crate) fn shown(&self) -> Option<Arc<Shown>> {
+        match &*self.state() {
+            State::Running(running) => Some(Arc::clone(&running.1)),
+            State::Waiting(_) | State::Ended => None,
+        }
+    }
+
     /// The reading of a service that does not run: it knows nothing.
     fn waiting(&self, words: &str) -> Reading {
         let plan = &self.plan;
@@ -169,6 +178,7 @@ impl Berth {
                 wall: SystemTime::now(),
             },
             warnings: vec![format!("{words}; it is tried again every {} s", RETRY.as_secs())],
+            signs: SignsView::default(),
             services: Vec::new(),
         }
     }

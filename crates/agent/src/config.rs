@@ -40,7 +40,7 @@ pub use layers::Shown;
 pub(crate) use layers::variable;
 pub use problem::{ConfigError, Origin, PROBLEMS_MAX, Place, Problem};
 pub use services::{EtcdService, Services, SupervisorService};
-pub use value::{ByteSize, Distribution, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};
+pub use value::{ByteSize, Distribution, LogFormat, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};
 
 /// The file that is read when none is named; it need not exist.
 pub const DEFAULT_PATH: &str = "/etc/jackline/config.yaml";
@@ -96,8 +96,12 @@ pub struct Config {
     pub allow_loopback_upstreams: bool,
     /// How much the journal may take on disk.
     pub journal_size: ByteSize,
+    /// Where the metrics are answered on TCP; empty: nowhere.
+    pub metrics_listen: Vec<SocketAddr>,
     /// How much is logged.
     pub log_level: LogLevel,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
     /// Every key with its value and where it came from, in the order of the reference.
     pub shown: Vec<Shown>,
     /// What is odd but not wrong, each a sentence.
@@ -210,6 +214,16 @@ pub struct Timing {
 /// Where the admin socket is, for those who only want to ask: also where the rest of the configuration would be refused,
 /// or may not be read. A socket that cannot be understood counts as not given.
 pub fn socket(flags: &Flags, environment: &Environment) -> PathBuf {
+    asked(flags, environment, read::socket)
+}
+
+/// Where the state folder is, for those who only want to read in it; as [`socket`].
+pub fn state_dir(flags: &Flags, environment: &Environment) -> PathBuf {
+    asked(flags, environment, read::state_dir)
+}
+
+/// One key, whatever the rest of the configuration is.
+fn asked(flags: &Flags, environment: &Environment, key: fn(&mut layers::Layers<'_>) -> PathBuf) -> PathBuf {
     let (path, _) = named(flags, environment);
     let root = read_file(path, None)
         .ok()
@@ -218,7 +232,7 @@ pub fn socket(flags: &Flags, environment: &Environment) -> PathBuf {
         place: Place::default(),
         node: tree::Node::Null,
     };
-    read::socket(&mut layers::Layers::new(
+    key(&mut layers::Layers::new(
         flags,
         environment,
         path.to_owned(),

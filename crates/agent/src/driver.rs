@@ -13,6 +13,7 @@ use jackline_core::{Action, Event, Policy, Record, Snapshot, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Journal, Origin};
+use crate::lines;
 use crate::queue::Queue;
 
 /// The longest sleep. Timers of the runtime stand still while the machine is suspended, the core's clock does not.
@@ -21,6 +22,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 const SLEEP_MIN: Duration = Duration::from_millis(1);
 /// The pause after the core had to be started anew: a core that panics at every step must not take a whole processor.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// So many events are taken before a stop, or a deadline, has its turn.
+const TOGETHER_MAX: usize = 64;
 
 /// The process's clock.
 pub(crate) type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -61,7 +64,17 @@ impl<E: Effects> Driver<E> {
                     Event::DeadlineReached
                 }
             };
-            if !self.take(event) {
+            let mut good = self.take(event);
+            // What has come with it is taken at once: waiting anew for each would cost more than the step.
+            let mut together = 1;
+            while good
+                && together < TOGETHER_MAX
+                && let Some(event) = self.queue.take()
+            {
+                good = self.take(event);
+                together += 1;
+            }
+            if !good {
                 tokio::time::sleep(RESTART_PAUSE).await;
             }
         }
@@ -77,7 +90,7 @@ impl<E: Effects> Driver<E> {
         }
         let panicked = self.step(now, event).err();
         if let Some(message) = &panicked {
-            tracing::error!(target: "jackline", %message, "the core panicked and is started anew from what it last knew; please report this with the journal");
+            tracing::error!(target: "jackline", event = lines::DEFECT, %message, "the core panicked and is started anew from what it last knew; please report this with the journal");
             self.journal.panicked(now, message);
             self.restart(now);
         }
@@ -92,6 +105,7 @@ impl<E: Effects> Driver<E> {
             (self.stepping)(&mut self.policy, now, event, &mut actions)
         }))
         .map_err(restart::words)?;
+        self.journal.acted(&actions);
         let changed = self.publish();
         let told = actions.iter().any(|action| matches!(action, Action::Announce(_)));
         for action in actions {

@@ -14,7 +14,9 @@ use tokio::runtime::Handle;
 
 use crate::clock::Clock;
 use crate::driver::Effects;
+use crate::lines;
 use crate::state::saver::Saver;
+use crate::tally::Tally;
 
 /// How often files of CA and credentials are looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(10);
@@ -31,6 +33,7 @@ pub(crate) struct Shell {
     pub(crate) runtime: Handle,
     /// The sources' names, by their numbers.
     pub(crate) sources: Vec<String>,
+    pub(crate) told: Arc<Tally>,
 }
 
 impl Effects for Shell {
@@ -38,7 +41,7 @@ impl Effects for Shell {
     fn carry_out(&self, action: Action) {
         let owed = ending(&action);
         if catch_unwind(AssertUnwindSafe(|| self.perform(action))).is_err() {
-            tracing::error!(target: "jackline", "an action panicked; please report this with the journal");
+            tracing::error!(target: "jackline", event = lines::DEFECT, "an action panicked; please report this with the journal");
             owed.into_iter().for_each(|event| (self.sink)(event));
         }
     }
@@ -64,7 +67,10 @@ impl Shell {
                     })
                 });
             }
-            Action::Announce(announcement) => announce(&announcement, &self.sources),
+            Action::Announce(announcement) => {
+                self.told.count(announcement.notice);
+                announce(&announcement, &self.sources);
+            }
         }
     }
 
@@ -149,15 +155,15 @@ macro_rules! line {
     };
 }
 
-/// One line of the log, with who it is about as a field of its own.
+/// One line of the log, with its kind and who it is about as fields of their own.
 fn announce(announcement: &Announcement, sources: &[String]) {
-    let text = announcement.text.as_str();
+    let (text, event) = (announcement.text.as_str(), announcement.notice.name());
     match &announcement.subject {
-        Subject::Node => line!(announcement.level, "{text}"),
-        Subject::Endpoint(endpoint) => line!(announcement.level, %endpoint, "{text}"),
+        Subject::Node => line!(announcement.level, event, "{text}"),
+        Subject::Endpoint(endpoint) => line!(announcement.level, event, %endpoint, "{text}"),
         Subject::Source(id) => {
             let source = sources.get(usize::from(id.0)).map_or("?", String::as_str);
-            line!(announcement.level, source, "{text}");
+            line!(announcement.level, event, source, "{text}");
         }
     }
 }

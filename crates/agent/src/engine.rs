@@ -23,11 +23,13 @@ use crate::effects::{Shell, watch_trust};
 use crate::files::{Disk, Files};
 use crate::journal::ring::{self, Outlet};
 use crate::journal::{Journal, Origin};
+use crate::lines;
 use crate::own::Admission;
 use crate::queue::Queue;
 use crate::run::{StartError, kernel};
 use crate::state;
 use crate::state::saver::{self, Saver};
+use crate::tally::Tally;
 use crate::view::Shown;
 use crate::wiring::plan::Plan;
 
@@ -56,6 +58,7 @@ pub(crate) struct Engine {
     pub(crate) trust: Arc<Trust>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
+    told: Arc<Tally>,
     clock: Clock,
 }
 
@@ -89,6 +92,7 @@ impl Engine {
             ways: Arc::clone(&plan.sources.ways),
         };
         let clock = ground.clock;
+        let told = Arc::<Tally>::default();
         let shell = Shell {
             discovery: Discovery::new(
                 plan.sources,
@@ -103,6 +107,7 @@ impl Engine {
             sink: Arc::clone(&sink),
             runtime,
             sources: names,
+            told: Arc::clone(&told),
         };
         let mut driver = Driver {
             policy,
@@ -138,6 +143,7 @@ impl Engine {
             trust,
             queue,
             published,
+            told,
             clock,
         })
     }
@@ -153,6 +159,8 @@ impl Engine {
             trust: Arc::clone(&self.trust),
             queue: Arc::clone(&self.queue),
             clock: self.clock,
+            told: Arc::clone(&self.told),
+            ordering: Default::default(),
             warnings,
             further: Vec::new(),
         }
@@ -170,7 +178,7 @@ impl Engine {
             Ok(driver) => driver,
             Err(error) => {
                 let service = self.service.name();
-                tracing::error!(target: "jackline", %error, service, "the driver died; what was last remembered stands");
+                tracing::error!(target: "jackline", event = lines::DEFECT, %error, service, "the driver died; what was last remembered stands");
                 return;
             }
         };
@@ -182,7 +190,7 @@ impl Engine {
             driver.journal.finish(now, WRITE_TIME);
         });
         if let Err(error) = writing.await {
-            tracing::error!(target: "jackline", %error, "state and journal could not be written");
+            tracing::error!(target: "jackline", event = lines::DEFECT, %error, "state and journal could not be written");
         }
     }
 }

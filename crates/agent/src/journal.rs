@@ -2,21 +2,25 @@
 //!
 //! Here is the driver's side: lines are gathered in memory and handed in chunks to a thread that owns the files
 //! (`ring`), so that a slow or full disk never holds up a decision. [`replay`] reads a segment back. A segment is a
-//! file of JSON lines: first a [`Header`], then one [`Line`] for each event. Described in
-//! `docs/decisions/0005-journal-and-state-formats.md`.
+//! file of JSON lines: first a [`Header`], then one [`Line`] for each event, with what the core wanted done because of
+//! it. Described in `docs/decisions/0005-journal-and-state-formats.md`.
 
+pub mod deeds;
+pub mod played;
 pub mod replay;
 pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use std::time::{Duration, SystemTime};
 
-use jackline_core::{Event, Policy, Settings, Timestamp};
+pub use jackline_core::{Action, Event, Policy, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::ring::{Chunk, Outlet};
 use crate::clock::calendar;
+use crate::lines;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -46,6 +50,9 @@ pub struct Header {
     pub settings: Settings,
     /// The core just before the first event that follows.
     pub checkpoint: Policy,
+    /// Whether the lines tell what the core wanted done. Journals of before that was written don't.
+    #[serde(default)]
+    pub tells_actions: bool,
 }
 
 /// Any later line.
@@ -56,6 +63,9 @@ pub struct Line {
     /// What happened.
     #[serde(flatten)]
     pub what: What,
+    /// What the core wanted done because of it, as [`deeds`] keep it; `None`: the journal does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<Action>>,
 }
 
 /// What a line tells.
@@ -81,6 +91,8 @@ pub(crate) struct Journal {
     gathered: String,
     /// The gathered text begins a segment.
     opens: bool,
+    /// The last line waits for what the core wants done.
+    begun: bool,
     /// Bytes of the open segment; `None`: the next line opens one.
     size: Option<u64>,
     flushed: Timestamp,
@@ -98,6 +110,7 @@ impl Journal {
             segment_max: size / SEGMENTS,
             gathered: String::new(),
             opens: false,
+            begun: false,
             size: None,
             flushed: Timestamp::ZERO,
             gap: None,
@@ -105,8 +118,13 @@ impl Journal {
         }
     }
 
-    /// Takes down `event`, which `policy` is about to be told. Opens a segment with `policy` where one is due.
+    /// Takes down `event`, which `policy` is about to be told. Opens a segment with `policy` where one is due. What comes
+    /// of it is told to [`Journal::acted`]; where the core panics over it, nothing is.
     pub(crate) fn record(&mut self, at: Timestamp, event: &Event, policy: &Policy, origin: &Origin) {
+        self.end_line();
+        if self.gathered.len() >= GATHERED_MAX {
+            self.flush(at);
+        }
         if self.gap.is_some_and(|gap| at.since(gap) < GAP_PAUSE) {
             return;
         }
@@ -116,17 +134,28 @@ impl Journal {
         self.line(&Line {
             at,
             what: What::Event(event.clone()),
+            actions: None,
         });
-        if self.gathered.len() >= GATHERED_MAX {
-            self.flush(at);
+    }
+
+    /// Takes down what the core wants done because of the event that was taken down last.
+    pub(crate) fn acted(&mut self, actions: &[Action]) {
+        if self.begun && !actions.is_empty() {
+            match deeds::write(actions) {
+                Ok(text) => self.add(&format!(",\"actions\":{text}")),
+                Err(error) => self.tell_once(&error),
+            }
         }
+        self.end_line();
     }
 
     /// Takes down that the core panicked. The next event opens a segment with the new core.
     pub(crate) fn panicked(&mut self, at: Timestamp, message: &str) {
+        self.end_line();
         self.line(&Line {
             at,
             what: What::Panic(message.to_owned()),
+            actions: None,
         });
         self.flush(at);
         self.size = None;
@@ -135,6 +164,7 @@ impl Journal {
     /// Hands on what is gathered: something changed that people will ask about.
     pub(crate) fn flush(&mut self, now: Timestamp) {
         self.flushed = now;
+        self.end_line();
         if self.gathered.is_empty() {
             return;
         }
@@ -147,7 +177,7 @@ impl Journal {
             return;
         }
         if self.gap.replace(now).is_none() {
-            tracing::warn!(target: "jackline", "the journal has a gap: the disk takes nothing");
+            tracing::warn!(target: "jackline", event = lines::JOURNAL_UNSAVED, "the journal has a gap: the disk takes nothing");
         }
         // What follows would not replay after the gap, so a new segment.
         self.size = None;
@@ -176,34 +206,45 @@ impl Journal {
             seed: origin.seed,
             settings: origin.settings.clone(),
             checkpoint: policy.clone(),
+            tells_actions: true,
         };
         self.opens = true;
+        match serde_json::to_string(&header) {
+            Ok(text) => self.add(&format!("{text}\n")),
+            Err(error) => self.tell_once(&error),
+        }
         // The header does not count: with a large core a segment must still hold more than a line.
-        self.size = Some(0);
-        let header = serde_json::to_string(&header);
-        self.push(header);
         self.size = Some(0);
     }
 
+    /// Begins a line: all of it but the brace at its end, before which `acted` has its word.
     fn line(&mut self, line: &Line) {
-        if self.size.is_some() {
-            let line = serde_json::to_string(line);
-            self.push(line);
+        if self.size.is_none() {
+            return;
+        }
+        match serde_json::to_string(line) {
+            Ok(text) => {
+                self.add(text.strip_suffix('}').unwrap_or(&text));
+                self.begun = true;
+            }
+            Err(error) => self.tell_once(&error),
         }
     }
 
-    fn push(&mut self, text: serde_json::Result<String>) {
-        match text {
-            Ok(text) => {
-                self.gathered.push_str(&text);
-                self.gathered.push('\n');
-                self.size = self.size.map(|size| size.saturating_add(text.len() as u64 + 1));
-            }
-            Err(error) if !self.told => {
-                self.told = true;
-                tracing::error!(target: "jackline", %error, "the journal has a gap: a line could not be written; please report this");
-            }
-            Err(_) => {}
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            self.add("}\n");
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.gathered.push_str(text);
+        self.size = self.size.map(|size| size.saturating_add(text.len() as u64));
+    }
+
+    fn tell_once(&mut self, error: &serde_json::Error) {
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::error!(target: "jackline", event = lines::DEFECT, %error, "the journal has a gap: a line could not be written; please report this");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`hand_over`](fn@hand_over) | gives jackline's own user what only root may read |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
+//! | [`doctor`] | a look at a node, findings and remedies; preflight; support bundle |
 //! | `engine` | one service, running; the API's is the first |
 //! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
@@ -20,6 +21,9 @@
 //! | `proxy_names` | where CONNECT proxies are that have a name |
 //! | `claim` | what only one jackline may have: the admin socket, the state folder |
 //! | `view` | what the admin socket shows of all this |
+//! | `operator` | what an operator may have done over the admin socket |
+//! | [`lines`] | what the agent itself tells in its log |
+//! | `tally` | how often each kind of announcement was told |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
 //! | `systemd` | what a service manager is told, and the listeners that it hands over |
 //!
@@ -36,13 +40,16 @@ mod berth;
 mod claim;
 mod clock;
 pub mod config;
+pub mod doctor;
 mod driver;
 mod effects;
 mod engine;
 mod files;
 mod hand_over;
 pub mod journal;
+pub mod lines;
 mod logging;
+mod operator;
 mod own;
 pub mod profile;
 mod proxy_names;
@@ -52,10 +59,11 @@ pub mod setup;
 mod signals;
 mod state;
 mod systemd;
+mod tally;
 mod view;
 mod wiring;
 
 pub use claim::ClaimError;
 pub use hand_over::{HandOverError, HandedOver, hand_over, take_back};
-pub use jackline_admin::status;
+pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};

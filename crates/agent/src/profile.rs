@@ -28,7 +28,7 @@ mod microk8s;
 pub(crate) mod options;
 pub(crate) mod rke2;
 pub(crate) mod survey;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 

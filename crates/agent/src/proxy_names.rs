@@ -7,6 +7,8 @@ use std::time::Duration;
 use jackline_discovery::HostNames;
 use jackline_way::Ways;
 
+use crate::lines;
+
 /// How long one try may take.
 const WITHIN: Duration = Duration::from_secs(5);
 /// When it is tried again after a failure.
@@ -30,14 +32,14 @@ async fn follow(name: String, ways: Arc<Ways>, names: HostNames) {
         let pause = match names.addresses(&name, WITHIN).await {
             Ok((addresses, holds)) => {
                 if std::mem::take(&mut failing) {
-                    tracing::info!(target: "jackline", proxy = name, "the CONNECT proxy's name has addresses again");
+                    tracing::info!(target: "jackline", event = lines::PROXY_FOUND, proxy = name, "the CONNECT proxy's name has addresses again");
                 }
                 ways.proxy_leads_to(&name, &addresses);
                 holds.unwrap_or(HOLDS_USUALLY).clamp(HOLDS_MIN, HOLDS_MAX)
             }
             Err(words) => {
                 if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(target: "jackline", "the CONNECT proxy cannot be found: {words}; is its name right?");
+                    tracing::warn!(target: "jackline", event = lines::PROXY_LOST, "the CONNECT proxy cannot be found: {words}; is its name right?");
                 }
                 ways.proxy_leads_to(&name, &[]);
                 AGAIN

@@ -7,18 +7,28 @@
 //! | ending | ends work that the core asked for, or is an operator's word | never dropped; the core has one probe of an endpoint and one refresh of a source under way, and of a watch's reports only the newest waits |
 //! | counted | a session's beginning and end | [`COUNTED_MAX`] wait, more are dropped: the core's counts are off, the data plane's table is not |
 //! | evidence | what sessions and dials show | [`EVIDENCE_MAX`] wait, more are dropped: a core that far behind learns nothing from one more |
+//!
+//! The driver is woken for each event, but for those that every session has and that decide nothing at once: after one of
+//! them the next wait for the end of a [`LULL`], or for something that wakes it. A wake-up for each beginning and end of a
+//! session would cost as much as carrying it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use jackline_core::Event;
+use jackline_core::{Ending, Event};
 use tokio::sync::Notify;
+
+use crate::lines;
 
 /// So many pieces of evidence wait.
 pub(crate) const EVIDENCE_MAX: usize = 8192;
 /// So many beginnings and ends of sessions wait: each descriptor that a process may usually have, a few times over.
 pub(crate) const COUNTED_MAX: usize = 65_536;
+
+/// How long events that are routine may wait after others of their kind.
+const LULL: Duration = Duration::from_millis(10);
 
 /// The queue.
 #[derive(Default)]
@@ -35,6 +45,8 @@ struct Inner {
     evidence: usize,
     counted: usize,
     dropped: u64,
+    /// A routine event was taken: nobody is woken for another one before the lull is over.
+    lull: bool,
 }
 
 impl Inner {
@@ -61,6 +73,7 @@ impl Queue {
                 if first {
                     tracing::warn!(
                         target: "jackline",
+                        event = lines::OVERLOADED,
                         "the node is overloaded: observations of sessions are dropped; `jackline status` counts them"
                     );
                 }
@@ -72,9 +85,12 @@ impl Queue {
             *older = event;
             return;
         }
+        let waits = inner.lull && is_routine(&event);
         inner.events.push_back(event);
         drop(guard);
-        self.arrived.notify_one();
+        if !waits {
+            self.arrived.notify_one();
+        }
     }
 
     /// The oldest event; waits for one. For one caller at a time; cancelling it loses nothing.
@@ -85,7 +101,15 @@ impl Queue {
             if let Some(event) = self.take() {
                 return event;
             }
-            arrived.await;
+            if self.lock().lull {
+                tokio::select! {
+                    () = arrived => {}
+                    () = tokio::time::sleep(LULL) => {}
+                }
+                self.lock().lull = false;
+            } else {
+                arrived.await;
+            }
         }
     }
 
@@ -96,6 +120,7 @@ impl Queue {
         if let Some((waiting, _)) = inner.waiting(kind(&event)) {
             *waiting -= 1;
         }
+        inner.lull |= is_routine(&event);
         Some(event)
     }
 
@@ -143,9 +168,24 @@ const fn kind(event: &Event) -> Kind {
         | Event::DrainRequested { .. }
         | Event::UndrainRequested { .. }
         | Event::RefreshRequested
+        | Event::ResetRequested
         | Event::MembershipRestored { .. }
         | Event::TrustReloaded { .. } => Kind::Ending,
     }
+}
+
+/// Whether it is what every session has, and decides nothing at once.
+const fn is_routine(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::SessionOpened { .. }
+            | Event::SessionAnswered { .. }
+            | Event::SessionsProgressed { .. }
+            | Event::SessionClosed {
+                ending: Ending::Downstream | Ending::Ours,
+                ..
+            }
+    )
 }
 
 /// Whether `newer` makes `older`, which still waits, worthless: a later report of the same watch. Reports at position 0

@@ -15,6 +15,7 @@ use crate::berth::Berth;
 use crate::claim::{ClaimError, Socket};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::lines;
 use crate::logging;
 use crate::signals::Signals;
 use crate::systemd::handed::Handed;
@@ -63,6 +64,16 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The port for the metrics could not be had.
+    #[error(
+        "the metrics cannot be answered on {address}: {source}; give metrics-listen a free address of this machine"
+    )]
+    Metrics {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The kernel refuses threads, descriptors or signals.
     #[error(
         "jackline cannot start its {part}: {source}; raise the limits on threads and descriptors (TasksMax, LimitNOFILE)"
@@ -82,7 +93,7 @@ pub enum StartError {
 /// # Errors
 /// It could not start; the error ends in what to do.
 pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
-    logging::start(config.log_level);
+    logging::start(config.log_level, config.log_format);
     // Before there are threads: what the service manager has left in the environment is taken out of it.
     let handed = Handed::of_process();
     // Whatever is made from here on is its owner's alone.
@@ -137,7 +148,7 @@ impl Running {
     async fn until_told(self, signals: &mut Signals, ends: &CancellationToken, within: Duration) -> Exit {
         let signal = signals.end().await;
         ends.cancel();
-        tracing::info!(target: "jackline", "{signal}: no new sessions; those that are open may end");
+        tracing::info!(target: "jackline", event = lines::ENDS, "{signal}: no new sessions; those that are open may end");
         let further = self.further.iter().filter_map(|berth| berth.plane());
         let planes: Vec<Arc<DataPlane>> = std::iter::once(Arc::clone(&self.api.plane))
             .chain(further)
@@ -145,11 +156,11 @@ impl Running {
         planes.iter().for_each(|plane| plane.stop_accepting());
         tokio::select! {
             () = self.end(&planes, within) => {
-                tracing::info!(target: "jackline", "jackline has ended");
+                tracing::info!(target: "jackline", event = lines::ENDS, "jackline has ended");
                 Exit::Clean
             }
             () = signals.interrupted() => {
-                tracing::info!(target: "jackline", "SIGINT again: ending at once");
+                tracing::info!(target: "jackline", event = lines::ENDS, "SIGINT again: ending at once");
                 planes.iter().for_each(|plane| plane.abort());
                 Exit::Interrupted
             }

@@ -6,6 +6,8 @@ use std::thread;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::lines;
+
 /// SIGTERM, SIGINT and SIGHUP, heard from now on.
 pub(crate) struct Signals {
     terminate: Signal,
@@ -41,7 +43,7 @@ impl Signals {
                 () = &mut ended => return "the standard input has ended",
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => tracing::info!(target: "jackline", "SIGHUP is ignored: a changed configuration takes effect at a restart"),
+                _ = self.hangup.recv() => tracing::info!(target: "jackline", event = lines::HANGUP_IGNORED, "SIGHUP is ignored: a changed configuration takes effect at a restart"),
             }
         }
     }

@@ -109,12 +109,36 @@ pub(crate) fn read(files: &dyn Files, dir: &Path) -> Found {
 
 /// Renames the file, so that the next one does not overwrite it. Gives its new name.
 pub(crate) fn set_aside(files: &dyn Files, dir: &Path, word: &str) -> io::Result<String> {
+    let name = aside_name(word);
+    files.rename(&path(dir), &dir.join(&name))?;
+    bound_aside(files, dir);
+    Ok(name)
+}
+
+/// Keeps a copy of the file aside; the file itself stays until the next one replaces it. Gives the copy's path; `None`:
+/// there is no file.
+pub(crate) fn keep_aside(files: &dyn Files, dir: &Path, word: &str) -> io::Result<Option<PathBuf>> {
+    let bytes = match files.read(&path(dir), FILE_MAX + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let copy = dir.join(aside_name(word));
+    files.write(&copy, 0, &bytes)?;
+    files.sync(&copy)?;
+    bound_aside(files, dir);
+    Ok(Some(copy))
+}
+
+fn aside_name(word: &str) -> String {
     let time = calendar(SystemTime::now()).map_or_else(String::new, |time| {
         time.to_string().chars().filter(|c| *c != ':').collect()
     });
-    let name = format!("{ASIDE}{word}-{time}");
-    files.rename(&path(dir), &dir.join(&name))?;
-    // Old ones that cannot be removed do no harm.
+    format!("{ASIDE}{word}-{time}")
+}
+
+/// Removes the oldest files set aside, where there are too many. Those that cannot be removed do no harm.
+fn bound_aside(files: &dyn Files, dir: &Path) {
     if let Ok(list) = files.list(dir) {
         let mut aside: Vec<String> = list
             .into_iter()
@@ -127,7 +151,6 @@ pub(crate) fn set_aside(files: &dyn Files, dir: &Path, word: &str) -> io::Result
             let _ = files.remove(&dir.join(old));
         }
     }
-    Ok(name)
 }
 
 /// Replaces the file: afterwards it is the new one, and on any error, or at a loss of power, the old one or the new one.

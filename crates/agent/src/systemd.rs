@@ -18,6 +18,7 @@ use jackline_proxy::DataPlane;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::lines;
 use crate::queue::Queue;
 
 /// What `systemctl status` shows changes at most this often.
@@ -51,7 +52,7 @@ impl Listener {
         let listener = connect(path.as_encoded_bytes());
         let socket = listener
             .inspect_err(|error| {
-                tracing::warn!(target: "jackline", %error, "the service manager's socket (NOTIFY_SOCKET) cannot be used; it may hold this start for a failed one");
+                tracing::warn!(target: "jackline", event = lines::NOT_NOTIFIED, %error, "the service manager's socket (NOTIFY_SOCKET) cannot be used; it may hold this start for a failed one");
             })
             .ok()?;
         Some(Self {
@@ -114,7 +115,7 @@ impl Listener {
             if data_plane && driver {
                 self.tell("WATCHDOG=1");
             } else {
-                tracing::error!(target: "jackline", data_plane, driver, "a part of jackline does not answer: it will be started again");
+                tracing::error!(target: "jackline", event = lines::UNRESPONSIVE, data_plane, driver, "a part of jackline does not answer: it will be started again");
             }
             sleep(period).await;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, StateFileView, View};
+use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, SignsView, StateFileView, View};
 use jackline_core::{Service, Snapshot};
 use jackline_proxy::DataPlane;
 use jackline_trust::Trust;
@@ -13,9 +13,9 @@ use crate::berth::Berth;
 use crate::clock::Clock;
 use crate::queue::Queue;
 use crate::state::saver::Saver;
+use crate::tally::Tally;
 
 /// What of the agent is shown.
-#[derive(Clone)]
 pub(crate) struct Shown {
     pub(crate) service: Service,
     pub(crate) identity: Identity,
@@ -25,6 +25,9 @@ pub(crate) struct Shown {
     pub(crate) trust: Arc<Trust>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) clock: Clock,
+    pub(crate) told: Arc<Tally>,
+    /// One order of an operator's at a time: each is judged by what the one before has done.
+    pub(crate) ordering: tokio::sync::Mutex<()>,
     /// What was odd at start and stays so.
     pub(crate) warnings: Vec<String>,
     /// The services besides this one.
@@ -62,6 +65,8 @@ impl View for Shown {
             refused_total: sessions.refused_total,
             over_limit_total: sessions.over_limit_total,
             endpoint_full_total: sessions.endpoint_full_total,
+            hedges_total: sessions.hedges_total,
+            repeats_total: sessions.repeats_total,
             bytes_upstream_total: sessions.bytes_from_clients_total,
             bytes_downstream_total: sessions.bytes_from_upstreams_total,
             by_endpoint: sessions.by_endpoint,
@@ -89,6 +94,14 @@ impl View for Shown {
             ));
         }
         warnings
+    }
+
+    fn signs(&self) -> SignsView {
+        SignsView {
+            told: self.told.counts(),
+            dropped: self.queue.dropped(),
+            certificates: self.trust.ends().into_iter().collect(),
+        }
     }
 
     fn services(&self) -> Vec<(Service, Reading)> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jackline_agent::config::{
-    ByteSize, Config, ConfigError, Distribution, Environment, Flags, LogLevel, load,
+    ByteSize, Config, ConfigError, Distribution, Environment, Flags, LogFormat, LogLevel, load,
 };
 
 /// Every file here stands at this path in the snapshots.
@@ -337,7 +337,8 @@ timing:
   shutdown-time: 3s
 allow-loopback-upstreams: true
 journal: { size: 32MiB }
-log: { level: debug }
+metrics-listen: [10.0.0.5:9460]
+log: { level: debug, format: json }
 ";
 
 #[test]
@@ -365,7 +366,14 @@ fn every_key_is_read() {
     assert_eq!(config.timing.probe_used, Duration::from_millis(1500));
     assert_eq!(config.timing.unwitnessed_grace, Duration::from_secs(5400));
     assert_eq!(config.journal_size, ByteSize(32 << 20));
-    assert_eq!(config.log_level, LogLevel::Debug);
+    assert_eq!(
+        (config.log_level, config.log_format),
+        (LogLevel::Debug, LogFormat::Json)
+    );
+    assert_eq!(
+        config.metrics_listen,
+        ["10.0.0.5:9460".parse().expect("an address")]
+    );
     assert!(
         !format!("{config:?}").contains("hunter2"),
         "Debug tells the token"

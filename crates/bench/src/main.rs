@@ -15,6 +15,7 @@ mod failover;
 mod goals;
 mod instructions;
 mod machine;
+mod measuring;
 mod origin;
 mod page;
 mod process;
@@ -28,19 +29,11 @@ mod work;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::origin::Origin;
-use crate::report::Report;
-use crate::samples::Samples;
-use crate::target::{Sort, Tools};
-use crate::work::{Length, Work};
-
-/// One work with one target takes no longer; if it does, that is told, and the others go on.
-const PLAY_MAX: Duration = Duration::from_secs(120);
+use crate::target::Tools;
 
 /// Measures jackline beside its rivals.
 #[derive(Debug, Parser)]
@@ -54,7 +47,8 @@ struct Arguments {
     /// How often everything is measured
     #[arg(long)]
     rounds: Option<u32>,
-    /// Only figures whose name begins so (bulk, connections, requests, idle, mixed, rest, growth, failover); may be given again
+    /// Only work whose name begins so (bulk, connections, requests, idle, mixed, rest, growth, waiting, failover or failover.FAULT); may
+    /// be given again
     #[arg(long, value_name = "WORK")]
     only: Vec<String>,
     /// Only these targets; jackline is always one of them
@@ -99,6 +93,9 @@ enum Part {
         /// Where its certificate is
         #[arg(long)]
         folder: PathBuf,
+        /// Where it serves
+        #[arg(long)]
+        listen: SocketAddr,
     },
 }
 
@@ -119,7 +116,9 @@ fn main() -> anyhow::Result<ExitCode> {
         .build()?;
     match arguments.part {
         Some(Part::Relay { listen, to }) => runtime.block_on(relay::run(listen, to))?,
-        Some(Part::Origin { name, folder }) => runtime.block_on(failover::serve(&name, folder))?,
+        Some(Part::Origin { name, folder, listen }) => {
+            runtime.block_on(failover::serve(&name, folder, listen))?;
+        }
         None if arguments.instructions => {
             let jackline = arguments
                 .jackline
@@ -141,107 +140,8 @@ fn main() -> anyhow::Result<ExitCode> {
                     ExitCode::FAILURE
                 });
             }
-            return runtime.block_on(measure(&arguments));
+            return runtime.block_on(measuring::run(&arguments));
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The whole run. The exit code is a failure only if something could not be measured: a goal that is missed is a result.
-async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let jackline = arguments
-        .jackline
-        .clone()
-        .context("which jackline? give --jackline PATH, or use `cargo xtask bench`")?;
-    let tools = Tools::new(jackline, &arguments.rival)?;
-    let origin = Origin::start().await?;
-    let length = if arguments.quick {
-        Length::QUICK
-    } else {
-        Length::FULL
-    };
-    let rounds = arguments.rounds.unwrap_or(length.rounds);
-    let sorts = wanted(tools.sorts(), &arguments.target);
-    let mut samples = Samples::default();
-    for round in 1..=rounds {
-        for work in Work::all(&length)
-            .iter()
-            .filter(|work| work.is_named(&arguments.only))
-        {
-            // Who comes first has the caches cold; each has its turn.
-            let mut sorts = sorts.clone();
-            let first = usize::try_from(round).unwrap_or(0) % sorts.len();
-            sorts.rotate_left(first);
-            for sort in &sorts {
-                eprintln!("round {round} of {rounds}: {} with {}", work.name(), sort.name());
-                let playing = play(work, sort, &tools, &origin, &length, &mut samples);
-                let played = tokio::time::timeout(PLAY_MAX, playing).await;
-                if let Err(error) = played.context("it took too long").flatten() {
-                    samples.fail(work.name(), sort.name(), &format!("{error:#}"));
-                }
-            }
-        }
-    }
-    for fault in failover::Fault::ALL {
-        if !arguments.only.is_empty()
-            && !arguments
-                .only
-                .iter()
-                .any(|name| "failover".starts_with(name.as_str()))
-        {
-            continue;
-        }
-        for sort in wanted(tools.choosers(), &arguments.target) {
-            eprintln!("failover: {fault:?} with {}", sort.name());
-            match failover::run(fault, &sort, &tools).await {
-                Ok(figures) => {
-                    for (figure, value) in figures {
-                        samples.add(&figure, sort.name(), value);
-                    }
-                }
-                Err(error) => samples.fail(
-                    &format!("failover ({fault:?})"),
-                    sort.name(),
-                    &format!("{error:#}"),
-                ),
-            }
-        }
-    }
-    let report = Report::of(&samples, rounds, arguments.quick);
-    report.write(&arguments.report)?;
-    match arguments.output {
-        Output::Table => println!("{}", report.table()),
-        Output::Json => println!("{}", report.json()?),
-    }
-    let whole = samples.failures().is_empty();
-    Ok(if whole {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn wanted(mut sorts: Vec<Sort>, names: &[String]) -> Vec<Sort> {
-    if !names.is_empty() {
-        sorts.retain(|sort| sort.name() == "jackline" || names.iter().any(|name| name == sort.name()));
-    }
-    sorts
-}
-
-/// One work with one target, which is started for it and ended after it.
-async fn play(
-    work: &Work,
-    sort: &Sort,
-    tools: &Tools,
-    origin: &Origin,
-    length: &Length,
-    samples: &mut Samples,
-) -> anyhow::Result<()> {
-    let target = tools.start(sort, &[origin.address]).await?;
-    let figures = work.run(&target, origin, length).await?;
-    for (figure, value) in figures {
-        samples.add(&figure, sort.name(), value);
-    }
-    target.end().await;
-    Ok(())
 }

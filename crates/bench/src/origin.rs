@@ -77,14 +77,14 @@ struct Served {
 
 impl Origin {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        Self::named("origin", Tls::new()?).await
+        Self::named("origin", Tls::new()?, SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
     /// One that tells its name in each answer.
-    pub(crate) async fn named(name: &str, tls: Tls) -> anyhow::Result<Self> {
+    pub(crate) async fn named(name: &str, tls: Tls, listen: SocketAddr) -> anyhow::Result<Self> {
         // The longest backlog that the kernel allows: it is not the origin that is measured.
         let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        socket.bind(listen)?;
         let listener = socket.listen(4096)?;
         let address = listener.local_addr()?;
         let (leaving, heard) = watch::channel(Leave::No);

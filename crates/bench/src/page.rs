@@ -55,6 +55,9 @@ pub(crate) fn render(report: &Report) -> String {
     for failure in &report.failures {
         let _ = writeln!(page, "<p class=\"missed\">Not measured: {}</p>", escaped(failure));
     }
+    for skipped in &report.skipped {
+        let _ = writeln!(page, "<p>Left out: {}</p>", escaped(skipped));
+    }
     page.push_str("</html>\n");
     page
 }

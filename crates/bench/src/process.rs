@@ -73,6 +73,19 @@ impl Process {
         }
     }
 
+    /// How long those of its threads have run whose name begins so.
+    pub(crate) fn ran(self, name: &str) -> Duration {
+        let named = |task: &String| {
+            let comm = fs::read_to_string(format!("{task}/comm")).unwrap_or_default();
+            comm.starts_with(name)
+        };
+        let run = |task: String| {
+            let run = fs::read_to_string(format!("{task}/schedstat")).unwrap_or_default();
+            field(&run, 0)
+        };
+        Duration::from_nanos(tasks(self.0).into_iter().filter(named).map(run).sum())
+    }
+
     /// Proportional set size, in bytes.
     pub(crate) fn pss(self) -> anyhow::Result<f64> {
         let mut bytes = 0;

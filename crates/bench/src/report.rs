@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) figures: Figures,
     /// What could not be measured, and why.
     pub(crate) failures: Vec<String>,
+    /// What was left out from the start, and why.
+    pub(crate) skipped: Vec<String>,
 }
 
 impl Report {
@@ -64,6 +66,7 @@ impl Report {
             targets: outcomes(samples),
             figures: figures.collect(),
             failures: samples.failures().to_vec(),
+            skipped: samples.skipped().to_vec(),
         }
     }
 
@@ -114,6 +117,9 @@ impl Report {
         }
         for failure in &self.failures {
             let _ = writeln!(text, "\nnot measured: {failure}");
+        }
+        for skipped in &self.skipped {
+            let _ = writeln!(text, "\nleft out: {skipped}");
         }
         text
     }

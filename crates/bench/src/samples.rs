@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Samples {
     values: BTreeMap<(String, String), Vec<f64>>,
     failures: Vec<String>,
+    skipped: Vec<String>,
 }
 
 /// The values of one figure with one target.
@@ -28,6 +29,16 @@ impl Samples {
         self.failures.push(format!("{work} with {target}: {why}"));
     }
 
+    /// This was left out from the start, and why.
+    pub(crate) fn skip(&mut self, why: &str) {
+        self.skipped.push(why.to_owned());
+    }
+
+    /// What was left out from the start.
+    pub(crate) fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
     /// What could not be measured.
     pub(crate) fn failures(&self) -> &[String] {
         &self.failures
@@ -46,6 +57,12 @@ impl Samples {
             .iter()
             .filter(move |((name, _), _)| name == figure)
             .filter_map(|((_, target), values)| Some((target.as_str(), summary(values)?)))
+    }
+
+    /// The largest of all rounds.
+    pub(crate) fn most(&self, figure: &str, target: &str) -> Option<f64> {
+        let values = self.values.get(&(figure.to_owned(), target.to_owned()))?;
+        Some(summary(values)?.most)
     }
 
     pub(crate) fn median(&self, figure: &str, target: &str) -> Option<f64> {

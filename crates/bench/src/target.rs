@@ -92,6 +92,15 @@ impl Tools {
         })
     }
 
+    /// Rivals that this machine lacks, each with the line that brings it.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let programs = [("haproxy", &self.haproxy), ("nginx", &self.nginx)];
+        let missing = programs.into_iter().filter(|(_, found)| found.is_none());
+        missing
+            .map(|(name, _)| format!("{name}: it is not on this machine (apt-get install {name})"))
+            .collect()
+    }
+
     /// All that can be started.
     pub(crate) fn sorts(&self) -> Vec<Sort> {
         let mut sorts = vec![Sort::Direct, Sort::Jackline];
@@ -332,11 +341,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path)
+    std::env::split_paths(&path)
         .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
-    if found.is_none() {
-        eprintln!("not measured: {program}, which is not on this machine (apt-get install {program})");
-    }
-    found
+        .find(|path| path.is_file())
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::failover::Span;
 use crate::origin::{Origin, Raw};
 use crate::process::{Cpu, Process};
 use crate::target::Target;
@@ -24,11 +25,14 @@ pub(crate) type Figures = Vec<(String, f64)>;
 pub(crate) struct Length {
     pub(crate) rounds: u32,
     /// Of one measurement.
-    time: Duration,
+    pub(crate) time: Duration,
     /// Numbers of idle sessions.
     idle: &'static [usize],
     /// Numbers of connections with keep-alive requests.
     connections: &'static [usize],
+    pub(crate) failover: Span,
+    /// How often each fault is played at most.
+    pub(crate) failover_rounds: u32,
 }
 
 impl Length {
@@ -37,12 +41,16 @@ impl Length {
         time: Duration::from_secs(4),
         idle: &[1_000, 9_000],
         connections: &[1, 32, 256],
+        failover: Span::FULL,
+        failover_rounds: 3,
     };
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         time: Duration::from_secs(1),
         idle: &[1_000],
         connections: &[1, 32],
+        failover: Span::QUICK,
+        failover_rounds: 1,
     };
 }
 

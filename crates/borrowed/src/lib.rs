@@ -7,6 +7,7 @@ mod etcd;
 mod haproxy;
 mod kubectl;
 mod packages;
+mod prometheus;
 mod skips;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use etcd::{BRING_ETCD, EtcdPrograms, etcd};
 pub use haproxy::{BRING_HAPROXY, Haproxy, haproxy};
 pub use kubectl::{BRING_KUBECTL, kubectl};
 pub use packages::{Unpacked, unpacked, unpacked_in};
+pub use prometheus::{BRING_PROMETHEUS, prometheus};
 pub use skips::not_run;
 
 /// Every folder that cargo builds into has this file.

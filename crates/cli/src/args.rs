@@ -8,16 +8,23 @@
     )
 )]
 
+pub(crate) mod doctor;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jackline_agent::config::{self, Environment, Flags};
 
-use crate::hand_over;
+use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
+
+mod replay;
+
+pub(crate) use replay::ReplayArgs;
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
 #[derive(Debug, Parser)]
-#[command(name = "jackline", version, max_term_width = 80, after_help = EXAMPLES)]
+#[command(name = "jackline", version = crate::version::VERSION, max_term_width = 80, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -27,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   jackline run --server https://10.0.0.1:6443   balance for the clients of this node
   jackline status                               how the node fares, and why
+  jackline explain 10.0.0.2:6443                why it is used, or is not
   jackline lab                                  see a cluster lose its control planes, and come back";
 
 #[derive(Debug, Subcommand)]
@@ -35,17 +43,47 @@ pub(crate) enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunCommand),
     /// Tell how the running jackline fares: the node, each endpoint, each source, and why.
-    #[command(after_help = STATUS_EXAMPLES)]
-    Status(StatusArgs),
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::StatusArgs),
+    /// Explain a judgement: the facts, the rules and the times behind it.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
+    /// Tell what happened, from the journal: also when jackline is not running.
+    #[command(after_help = events::EXAMPLES)]
+    Events(events::EventsArgs),
+    /// List open sessions: who, where, how long, how much.
+    #[command(after_help = sessions::EXAMPLES)]
+    Sessions(sessions::SessionsArgs),
+    /// Have no new session go to an apiserver, and move the open ones.
+    #[command(after_help = drain::DRAIN_EXAMPLES)]
+    Drain(drain::DrainArgs),
+    /// Take a drain back.
+    #[command(after_help = drain::UNDRAIN_EXAMPLES)]
+    Undrain(drain::UndrainArgs),
+    /// Have every source asked now.
+    #[command(after_help = refresh::REFRESH_EXAMPLES)]
+    Refresh(refresh::OrderArgs),
+    /// Forget what is only remembered, and ask every source: without a restart.
+    #[command(after_help = refresh::RESET_EXAMPLES)]
+    ResetState(refresh::OrderArgs),
     /// Check or show the configuration, without starting anything.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
     /// Point this node's own programs at jackline, or take that back.
-    #[command(after_help = SETUP_EXAMPLES)]
-    Setup(SetupArgs),
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(setup::SetupArgs),
     /// Give jackline's own user what only root may read on this node: CA, credential, token, servers.
     #[command(after_help = hand_over::EXAMPLES)]
     HandOver(hand_over::HandOverArgs),
+    /// Look at this node as an experienced person would: what is wrong, by which evidence, and what to do.
+    #[command(after_help = doctor::DOCTOR_EXAMPLES)]
+    Doctor(doctor::DoctorArgs),
+    /// Tell how the node fares by best practices, and what would happen if servers went away now.
+    #[command(after_help = doctor::PREFLIGHT_EXAMPLES)]
+    Preflight(doctor::PreflightArgs),
+    /// Write what somebody else needs to see of this node into one file, without secrets.
+    #[command(after_help = doctor::SUPPORT_EXAMPLES)]
+    Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[cfg(feature = "lab")]
     #[command(after_help = LAB_EXAMPLES)]
@@ -54,9 +92,19 @@ pub(crate) enum Command {
     #[cfg(feature = "lab")]
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Play a node's journal again through the same core: the same actions, or the first difference, and why.
+    #[cfg(feature = "lab")]
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
-    #[command(after_help = RBAC_EXAMPLES)]
-    Rbac(RbacArgs),
+    #[command(after_help = rbac::EXAMPLES)]
+    Rbac(rbac::RbacArgs),
+    /// Print completions for a shell.
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Print or write the manual pages.
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::ManArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -114,28 +162,31 @@ pub(crate) struct RunArgs {
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+    /// How a line of the log looks: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
 }
 
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  jackline status
-  jackline status --output json | jq -r '.endpoints[] | [.address, .health, .reason] | @tsv'
-  jackline status --socket ./jackline.sock
-
-Exit status: 0 attached (some apiserver is ready), 1 degraded (none is ready,
-some answer), 2 isolated (none answers), 3 jackline is not running, 4 it could
-not be asked, 64 wrong usage.";
-
+/// Where the running jackline is asked; the same for every command that asks it.
 #[derive(Args, Debug)]
-pub(crate) struct StatusArgs {
-    /// A table for people, or the stable JSON schema of docs/status.md
-    #[arg(long, short, value_enum, default_value_t = Output::Table)]
-    pub(crate) output: Output,
+pub(crate) struct Ask {
     /// The admin socket [default: JACKLINE_SOCKET, else the configuration file's, else /run/jackline/jackline.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
 }
 
+impl Ask {
+    /// The socket to ask.
+    pub(crate) fn place(self) -> PathBuf {
+        let flags = Flags {
+            socket: self.socket,
+            ..Flags::default()
+        };
+        config::socket(&flags, &Environment::of_process())
+    }
+}
+
+/// What the answer looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people, at most 80 columns
@@ -179,60 +230,6 @@ pub(crate) enum ConfigCommand {
     },
 }
 
-const SETUP_EXAMPLES: &str = "\
-Examples:
-  jackline setup --print    what would change, and what to look at before
-  jackline setup --write    change it; as often as you like
-  jackline setup --undo     put everything back, byte for byte
-  jackline setup --print --mode stand-behind
-
-No service is restarted: when is yours to say.
-
-Exit status: 0 done, also where there was nothing to do, 1 something is in the
-way and nothing was changed, 64 wrong usage, 78 the configuration is refused.";
-
-/// The arguments of `jackline setup`.
-#[derive(Args, Debug)]
-pub(crate) struct SetupArgs {
-    #[command(flatten)]
-    pub(crate) what: SetupWhat,
-    /// Replace the distribution's own balancer, or stand behind it [default: what suits distribution and role]
-    #[arg(long, value_enum, value_name = "MODE")]
-    pub(crate) mode: Option<SetupMode>,
-    /// Whose files to look for on this node [default: the configuration file's, else auto]
-    #[arg(long, value_name = "PROFILE")]
-    pub(crate) profile: Option<String>,
-    /// A registration address, if the node's files tell none; may be given again
-    #[arg(long = "server", value_name = "URL")]
-    pub(crate) servers: Vec<String>,
-    /// The folder that stands for /, as in an image
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    pub(crate) root: PathBuf,
-}
-
-/// Exactly one of them.
-#[derive(Args, Clone, Copy, Debug)]
-#[group(required = true, multiple = false)]
-pub(crate) struct SetupWhat {
-    /// Only show what would change
-    #[arg(long)]
-    pub(crate) print: bool,
-    /// Change it
-    #[arg(long)]
-    pub(crate) write: bool,
-    /// Take it back
-    #[arg(long)]
-    pub(crate) undo: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SetupMode {
-    /// The node's programs connect to jackline alone
-    Replace,
-    /// The distribution's own balancer goes on, and falls back to jackline
-    StandBehind,
-}
-
 const LAB_EXAMPLES: &str = "\
 Examples:
   jackline lab                          the outage that jackline was made for
@@ -267,6 +264,7 @@ A seed that fails is shrunk and printed with the command that repeats it.
 Examples:
   jackline simulate --seeds 0..10000
   jackline simulate --seeds 17..18 --timeline     one of them, told line by line
+  jackline simulate --seeds 17..18 --html 17.html one of them, to look at
 
 Exit status: 0 nothing broke, 1 some rule broke, 64 wrong usage, 130 if it was
 interrupted and nothing had broken until then.";
@@ -288,13 +286,25 @@ pub(crate) struct SimulateArgs {
     /// Play all that can happen to three servers and a node instead, and heal each state
     #[arg(long, conflicts_with_all = ["seeds", "nodes", "faults", "timeline"])]
     pub(crate) exhaustive: bool,
+    /// Play jackline and its rivals on these seeds instead, and print one table
+    #[arg(long, conflicts_with_all = ["exhaustive", "nodes", "faults", "timeline"])]
+    pub(crate) compare: bool,
+    /// Play a fleet of so many nodes instead, from 10 to 10000, with 3, 5 and 7 servers
+    #[arg(long, value_name = "N", conflicts_with_all = ["exhaustive", "compare", "seeds", "nodes", "faults", "timeline"], value_parser = clap::value_parser!(u32).range(10..=10_000))]
+    pub(crate) fleet: Option<u32>,
+    /// Only with so many servers
+    #[arg(long, value_name = "N", requires = "fleet", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) servers: Option<u8>,
     /// So many moves in a row
     #[arg(long, value_name = "N", default_value_t = 5, requires = "exhaustive", value_parser = clap::value_parser!(u32).range(1..=12))]
     pub(crate) depth: u32,
     /// Threads [default: as many as there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Words for people, or the report as JSON
+    /// Write a page to look at: one file, which needs no network
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Words for people, or the report as JSON, as in docs/simulate-schema.json
     #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
     pub(crate) output: LabOutput,
 }
@@ -329,20 +339,6 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
             "{text:?} holds no seed: the second number is the first that is not among them"
         )),
     }
-}
-
-const RBAC_EXAMPLES: &str = "\
-Examples:
-  jackline rbac | kubectl apply -f -
-  jackline rbac --namespace edge | kubectl apply -f -
-
-Exit status: 0 printed, 64 wrong usage.";
-
-#[derive(Args, Debug)]
-pub(crate) struct RbacArgs {
-    /// The namespace of the ServiceAccount
-    #[arg(long, value_name = "NAME", default_value = "kube-system", value_parser = crate::rbac::namespace)]
-    pub(crate) namespace: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -382,8 +378,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            if cfg!(feature = "lab") { 11 } else { 9 },
-            "jackline, run, status, config, check, show, setup, hand-over, lab, simulate, rbac"
+            if cfg!(feature = "lab") { 24 } else { 21 },
+            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
+             setup, hand-over, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }
 }

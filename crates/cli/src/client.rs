@@ -7,9 +7,11 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, header};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use jackline_agent::operate::{Done, SessionList};
 use jackline_agent::status::Status;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::exit::Exit;
@@ -19,13 +21,15 @@ const ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// The answer is complete by then. It takes milliseconds; but the machine may be in trouble.
 const TIME: Duration = Duration::from_secs(10);
 
-/// Why there is no status.
+/// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum ClientError {
     /// There is no socket, or nobody behind it.
     NotRunning { socket: PathBuf, stale: bool },
     /// The socket is another user's.
     Denied { socket: PathBuf },
+    /// It does not do what was ordered, and says why.
+    Refused { words: String, wrong: bool },
     /// Something is there, but does not answer as jackline does.
     Odd { socket: PathBuf, what: String },
 }
@@ -34,6 +38,8 @@ impl ClientError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::NotRunning { .. } => Exit::NotRunning,
+            Self::Refused { wrong: true, .. } => Exit::Usage,
+            Self::Refused { .. } => Exit::Failed,
             Self::Denied { .. } | Self::Odd { .. } => Exit::Unknown,
         }
     }
@@ -62,6 +68,7 @@ impl std::fmt::Display for ClientError {
                  Ask as root: sudo jackline status.",
                 socket.display()
             ),
+            Self::Refused { words, .. } => write!(f, "jackline: {words}"),
             Self::Odd { socket, what } => write!(
                 f,
                 "jackline could not be asked over {}: {what}\n    \
@@ -75,6 +82,42 @@ impl std::fmt::Display for ClientError {
 
 /// Asks for `/status`: the text as it came, and what it says.
 pub(crate) fn status(socket: &Path) -> Result<(String, Status), ClientError> {
+    read(socket, Method::GET, "/status", "status")
+}
+
+/// Asks for the open sessions.
+pub(crate) fn sessions(socket: &Path) -> Result<(String, SessionList), ClientError> {
+    read(socket, Method::GET, "/sessions", "list of sessions")
+}
+
+/// Orders something: what was done.
+pub(crate) fn order(socket: &Path, path: &str) -> Result<(String, Done), ClientError> {
+    read(socket, Method::POST, path, "answer to an order")
+}
+
+/// Asks for `path`: the text as it came.
+pub(crate) fn text(socket: &Path, path: &str) -> Result<String, ClientError> {
+    exchange(socket, Method::GET, path)
+}
+
+/// The text as it came, and what it says.
+fn read<T: DeserializeOwned>(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    what: &str,
+) -> Result<(String, T), ClientError> {
+    let text = exchange(socket, method, path)?;
+    match serde_json::from_str(&text) {
+        Ok(told) => Ok((text, told)),
+        Err(error) => Err(ClientError::Odd {
+            socket: socket.to_owned(),
+            what: format!("its answer is no {what} that this version can read ({error})"),
+        }),
+    }
+}
+
+fn exchange(socket: &Path, method: Method, path: &str) -> Result<String, ClientError> {
     let odd = |what: String| ClientError::Odd {
         socket: socket.to_owned(),
         what,
@@ -83,21 +126,15 @@ pub(crate) fn status(socket: &Path) -> Result<(String, Status), ClientError> {
         .enable_all()
         .build()
         .map_err(|error| odd(format!("this process got no resources: {error}")))?;
-    let text = runtime.block_on(async {
-        match tokio::time::timeout(TIME, ask(socket, "/status")).await {
+    runtime.block_on(async {
+        match tokio::time::timeout(TIME, ask(socket, method, path)).await {
             Ok(answer) => answer,
             Err(_) => Err(odd(format!("no answer within {} s", TIME.as_secs()))),
         }
-    })?;
-    match serde_json::from_str(&text) {
-        Ok(status) => Ok((text, status)),
-        Err(error) => Err(odd(format!(
-            "its answer is no status that this version can read ({error})"
-        ))),
-    }
+    })
 }
 
-async fn ask(socket: &Path, path: &str) -> Result<String, ClientError> {
+async fn ask(socket: &Path, method: Method, path: &str) -> Result<String, ClientError> {
     let odd = |what: String| ClientError::Odd {
         socket: socket.to_owned(),
         what,
@@ -110,7 +147,9 @@ async fn ask(socket: &Path, path: &str) -> Result<String, ClientError> {
         .map_err(|error| odd(format!("no HTTP ({error})")))?;
     // Ends with the runtime, which lives no longer than this one question.
     tokio::spawn(connection);
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method.clone())
+        .uri(path)
         .header(header::HOST, "jackline")
         .body(Empty::<Bytes>::new())
         .map_err(|error| odd(error.to_string()))?;
@@ -129,8 +168,17 @@ async fn ask(socket: &Path, path: &str) -> Result<String, ClientError> {
         StatusCode::FORBIDDEN => Err(ClientError::Denied {
             socket: socket.to_owned(),
         }),
+        other if method == Method::POST && is_sentence(&text) => Err(ClientError::Refused {
+            wrong: other == StatusCode::BAD_REQUEST,
+            words: text.trim_end().to_owned(),
+        }),
         other => Err(odd(format!("it answered {other}"))),
     }
+}
+
+/// Whether it is what jackline says where it does not do something: one line.
+fn is_sentence(text: &str) -> bool {
+    !text.trim().is_empty() && text.trim_end().lines().count() == 1
 }
 
 fn no_connection(socket: &Path, error: &io::Error) -> ClientError {

@@ -101,6 +101,7 @@ impl From<RunArgs> for Flags {
             socket: args.socket,
             status_listen: args.status_listen,
             log_level: args.log_level,
+            log_format: args.log_format,
             profile: args.profile,
             root: None,
         }

@@ -3,18 +3,34 @@
 
 mod args;
 mod client;
+mod completions;
 mod config;
+mod doctor;
+mod drain;
+mod events;
 mod exit;
+mod explain;
+mod fleet;
 mod hand_over;
 #[cfg(feature = "lab")]
 mod lab;
+mod man;
 mod output;
+mod paint;
+mod preflight;
 mod rbac;
+mod refresh;
+#[cfg(feature = "lab")]
+mod replay;
 mod run;
+mod sessions;
 mod setup;
 #[cfg(feature = "lab")]
 mod simulate;
 mod status;
+mod support;
+mod version;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -37,13 +53,27 @@ fn perform(command: Command) -> Exit {
         Command::Run(args) => Ok(run::run(args)),
         Command::Config(command) => config::config(command),
         Command::Status(args) => status::status(args),
+        Command::Explain(args) => explain::explain(args),
+        Command::Events(args) => events::events(args),
+        Command::Sessions(args) => sessions::sessions(args),
+        Command::Drain(args) => drain::drain(args),
+        Command::Undrain(args) => drain::undrain(args),
+        Command::Refresh(args) => refresh::refresh(args),
+        Command::ResetState(args) => refresh::reset_state(args),
         Command::Setup(args) => setup::setup(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Preflight(args) => preflight::preflight(args),
+        Command::Support(args) => support::support(args),
         Command::HandOver(args) => hand_over::run(args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => Ok(lab::lab(args)),
         #[cfg(feature = "lab")]
         Command::Simulate(args) => simulate::simulate(args),
+        #[cfg(feature = "lab")]
+        Command::Replay(args) => replay::replay(&args),
         Command::Rbac(args) => rbac::rbac(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("jackline: {error:#}"));

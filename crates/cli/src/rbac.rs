@@ -2,9 +2,24 @@
 //!
 //! Two rules, both read-only: the Endpoints (with the fleet's drain on them) and the Nodes; the EndpointSlices.
 
-use crate::args::RbacArgs;
+use clap::Args;
+
 use crate::exit::Exit;
 use crate::output::out;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  jackline rbac | kubectl apply -f -
+  jackline rbac --namespace edge | kubectl apply -f -
+
+Exit status: 0 printed, 64 wrong usage.";
+
+#[derive(Args, Debug)]
+pub(crate) struct RbacArgs {
+    /// The namespace of the ServiceAccount
+    #[arg(long, value_name = "NAME", default_value = "kube-system", value_parser = namespace)]
+    pub(crate) namespace: String,
+}
 
 /// The manifest; `NAMESPACE` stands for the ServiceAccount's.
 const MANIFEST: &str = "\

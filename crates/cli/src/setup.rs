@@ -1,11 +1,67 @@
 //! `jackline setup`: what the agent's plan says, carried out or taken back, and an exit status.
 
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use jackline_agent::setup::{Done, Mode, Request, SetupError, plan, undo, write};
 
-use crate::args::{SetupArgs, SetupMode};
 use crate::config::refused;
 use crate::exit::Exit;
 use crate::output::{complain, out};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  jackline setup --print    what would change, and what to look at before
+  jackline setup --write    change it; as often as you like
+  jackline setup --undo     put everything back, byte for byte
+  jackline setup --print --mode stand-behind
+
+No service is restarted: when is yours to say.
+
+Exit status: 0 done, also where there was nothing to do, 1 something is in the
+way and nothing was changed, 64 wrong usage, 78 the configuration is refused.";
+
+/// The arguments of `jackline setup`.
+#[derive(Args, Debug)]
+pub(crate) struct SetupArgs {
+    #[command(flatten)]
+    pub(crate) what: SetupWhat,
+    /// Replace the distribution's own balancer, or stand behind it [default: what suits distribution and role]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) mode: Option<SetupMode>,
+    /// Whose files to look for on this node [default: the configuration file's, else auto]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// A registration address, if the node's files tell none; may be given again
+    #[arg(long = "server", value_name = "URL")]
+    pub(crate) servers: Vec<String>,
+    /// The folder that stands for /, as in an image
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+}
+
+/// Exactly one of them.
+#[derive(Args, Clone, Copy, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SetupWhat {
+    /// Only show what would change
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Change it
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Take it back
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SetupMode {
+    /// The node's programs connect to jackline alone
+    Replace,
+    /// The distribution's own balancer goes on, and falls back to jackline
+    StandBehind,
+}
 
 pub(crate) fn setup(args: SetupArgs) -> anyhow::Result<Exit> {
     let what = args.what;

@@ -1,25 +1,25 @@
 //! `jackline simulate`: worlds drawn from seeds. The crate `jackline-sim` plays them; here are progress, Ctrl-C and words.
 
+mod bar;
+mod compare;
 mod exhaustive;
+mod fleet;
+mod interrupt;
+mod page;
 
-use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context;
 use jackline_sim::Telling;
 use jackline_sim::policy::{Jackline, Kind};
-use jackline_sim::swarm::{self, Progress, Report, Story};
+use jackline_sim::swarm::{self, Report, Story};
+use serde_json::json;
 
+use self::bar::Bar;
+use self::interrupt::STOP;
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
-use crate::output::{complain, out};
-
-/// Set by Ctrl-C: what is known so far is told.
-static STOP: AtomicBool = AtomicBool::new(false);
-/// The line of progress is written at most so often.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+use crate::output::out;
 
 pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     // A policy's panic is a finding, told with its seed; the hook's backtrace would drown it.
@@ -27,22 +27,22 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
     if args.exhaustive {
         return exhaustive::check(&args);
     }
+    if args.compare {
+        return compare::compare(&args);
+    }
+    if let Some(nodes) = args.fleet {
+        return fleet::fleet(&args, nodes);
+    }
     if args.timeline || args.nodes.is_some() || args.faults.is_some() {
         return play_one(&args);
     }
-    listen_to_ctrl_c();
-    let threads = args
-        .threads
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from));
-    let bar = Bar::new();
-    let report = swarm::run(
-        args.seeds.clone(),
-        threads.unwrap_or(1),
-        kind,
-        &STOP,
-        &|progress| bar.show(progress),
-    );
+    interrupt::listen();
+    let bar = Bar::of("seeds");
+    let report = swarm::run(args.seeds.clone(), threads(&args), kind, &STOP, &|progress| {
+        bar.show(progress)
+    });
     bar.end();
+    page::write(args.html.as_deref(), || page::of_swarm(&report, args.seeds.start))?;
     out(&match args.output {
         LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
         LabOutput::Text => words(&report, bar.began.elapsed()),
@@ -52,6 +52,11 @@ pub(crate) fn simulate(args: SimulateArgs) -> anyhow::Result<Exit> {
         (0, true) => Exit::Interrupted,
         _ => Exit::Failed,
     })
+}
+
+fn threads(args: &SimulateArgs) -> usize {
+    let all = || std::thread::available_parallelism().ok().map(usize::from);
+    args.threads.or_else(all).unwrap_or(1)
 }
 
 fn kind() -> Rc<dyn Kind> {
@@ -66,8 +71,15 @@ fn play_one(args: &SimulateArgs) -> anyhow::Result<Exit> {
     let faults = args.faults.clone().map(|places| places.0);
     let story = story.only(&nodes, &faults.unwrap_or_else(|| all(story.faults.len())));
     let (outcome, timeline) = story.play_told(&kind(), Telling::Everything);
+    page::write(args.html.as_deref(), || page::of_story(&story).0)?;
     if args.output == LabOutput::Json {
-        out(&format!("{}\n", serde_json::to_string_pretty(&outcome)?))?;
+        let mut told = serde_json::to_value(&outcome)?;
+        told["story"] = story.tell().lines().collect();
+        told["timeline"] = timeline
+            .iter()
+            .map(|(at, what)| json!({ "at_ms": at.as_millis(), "what": what }))
+            .collect();
+        out(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
     } else {
         let mut text = format!("{:#?}\n{}\n", story.world, story.tell());
         for (at, line) in &timeline {
@@ -83,69 +95,6 @@ fn play_one(args: &SimulateArgs) -> anyhow::Result<Exit> {
         Some(_) => Exit::Failed,
         None => Exit::Well,
     })
-}
-
-/// The first Ctrl-C ends the run early, a second one the program.
-fn listen_to_ctrl_c() {
-    let listen = || -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("no runtime for signals")?;
-        runtime.block_on(async {
-            tokio::signal::ctrl_c().await?;
-            STOP.store(true, Ordering::Relaxed);
-            tokio::signal::ctrl_c().await?;
-            std::process::exit(i32::from(Exit::Interrupted as u8));
-        })
-    };
-    std::thread::spawn(move || {
-        if let Err(error) = listen() {
-            complain(&format!("Ctrl-C will lose what is known so far: {error:#}"));
-        }
-    });
-}
-
-/// The line of progress, on a terminal only.
-struct Bar {
-    began: Instant,
-    /// Milliseconds from the beginning before which nothing is written.
-    next: AtomicU64,
-    on: bool,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            next: AtomicU64::new(0),
-            on: io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&self, progress: Progress) {
-        let elapsed = self.began.elapsed();
-        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let next = self.next.load(Ordering::Relaxed);
-        let after = millis + u64::try_from(PROGRESS_EVERY.as_millis()).unwrap_or(u64::MAX);
-        let mine = self
-            .next
-            .compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed);
-        if !self.on || millis < next || mine.is_err() {
-            return;
-        }
-        let Progress { done, of, failed } = progress;
-        let left = elapsed.as_secs() * of.saturating_sub(done) / done.max(1);
-        let line = format!("{done} of {of} seeds, {failed} failed, about {left} s to go");
-        // A terminal that is gone is no error of ours.
-        let _ = write!(io::stderr().lock(), "\r\x1b[K{line}");
-    }
-
-    fn end(&self) {
-        if self.on {
-            let _ = write!(io::stderr().lock(), "\r\x1b[K");
-        }
-    }
 }
 
 fn words(report: &Report, took: Duration) -> String {

@@ -24,6 +24,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{ProbeId, Record, RefreshId, SourceId};
+use crate::notice::Notice;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -146,6 +147,8 @@ pub enum Pace {
 /// One line for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Announcement {
+    /// Which kind.
+    pub notice: Notice,
     /// How loud.
     pub level: Level,
     /// About whom.

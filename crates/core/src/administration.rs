@@ -16,7 +16,7 @@ use crate::endpoint::{Endpoint, Onset, Until};
 use crate::policy::{Policy, Timer};
 use crate::report::FleetDrain;
 use crate::snapshot::Drainer;
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// Servers that the fleet's drain may name; the rest is dropped.
 pub const FLEET_DRAINS_MAX: usize = 64;
@@ -69,7 +69,7 @@ impl Policy {
         self.changed = true;
         self.announce_endpoint(
             address,
-            Level::Info,
+            Notice::DrainBegan,
             "draining: asked by an operator".to_string(),
             actions,
         );
@@ -85,7 +85,7 @@ impl Policy {
                 false => alloc::format!("enabled again: {why}"),
             };
             self.changed = true;
-            self.announce_endpoint(address, Level::Info, text, actions);
+            self.announce_endpoint(address, Notice::DrainEnded, text, actions);
         }
     }
 
@@ -119,7 +119,7 @@ impl Policy {
         }
         self.fleet_drains
             .retain(|named| named.until.is_none_or(|until| until > now));
-        let mut told: Vec<(SocketAddr, String)> = Vec::new();
+        let mut told: Vec<(SocketAddr, Notice, String)> = Vec::new();
         for (&address, endpoint) in &mut self.endpoints {
             let named = self.fleet_drains.iter().any(|named| named.means(address));
             match (named, endpoint.fleet_drain) {
@@ -133,19 +133,20 @@ impl Policy {
                             Some(_) => "drained by this node's operator only: the fleet's drain is over",
                             None => "enabled again: the fleet's drain is over",
                         };
-                        told.push((address, text.to_string()));
+                        told.push((address, Notice::DrainEnded, text.to_string()));
                     }
                 }
                 (true, Some(_)) | (false, None) => {}
             }
             if matches!(endpoint.fleet_drain, Some(Onset::At(at)) if at <= now) {
                 endpoint.fleet_drain = Some(Onset::Now);
-                told.push((address, "draining: asked for the whole fleet".to_string()));
+                let text = "draining: asked for the whole fleet".to_string();
+                told.push((address, Notice::DrainBegan, text));
             }
         }
-        for (address, text) in told {
+        for (address, notice, text) in told {
             self.changed = true;
-            self.announce_endpoint(address, Level::Info, text, actions);
+            self.announce_endpoint(address, notice, text, actions);
         }
     }
 

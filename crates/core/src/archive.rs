@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::Level;
+use crate::Notice;
 use crate::action::Action;
 use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Probing};
@@ -56,7 +56,7 @@ impl Policy {
             self.remember();
             self.announce_endpoint(
                 address,
-                Level::Info,
+                Notice::EndpointRevived,
                 match busy {
                     true => "retained again: it is ready, and sessions are on it".to_string(),
                     false => "retained again: it is ready, and the only one".to_string(),
@@ -111,7 +111,7 @@ impl Policy {
             self.set_aside(address);
             self.remember();
             let text = "archived: proven gone for the grace period while another is ready (M3)".to_string();
-            self.announce_endpoint(address, Level::Info, text, actions);
+            self.announce_endpoint(address, Notice::EndpointArchived, text, actions);
         }
         self.bound_archive(actions);
     }
@@ -164,7 +164,7 @@ impl Policy {
                 self.remember();
                 self.announce_endpoint(
                     address,
-                    Level::Info,
+                    Notice::EndpointForgotten,
                     "forgotten: archived for long (M5)".to_string(),
                     actions,
                 );
@@ -185,8 +185,8 @@ impl Policy {
         oldest.is_some_and(|address| self.forget(address))
     }
 
-    /// Lets go of an archived endpoint (M5).
-    fn forget(&mut self, address: SocketAddr) -> bool {
+    /// Lets go of an endpoint: an archived one (M5), or at an operator's word.
+    pub(crate) fn forget(&mut self, address: SocketAddr) -> bool {
         for source in &mut self.sources {
             source.current.remove(&address);
         }

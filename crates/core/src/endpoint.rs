@@ -16,6 +16,7 @@ use crate::local_fault::LocalFault;
 use crate::persistence::AttachedTime;
 use crate::snapshot::{Capability, Health, Standing};
 use crate::standing::{Told, standing_after};
+use crate::usual::Usual;
 
 /// An endpoint: what the sources say, what the tests say, what the operator says, what the sessions do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -146,8 +147,8 @@ pub(crate) struct Judgement {
     pub(crate) depth: Option<Depth>,
     pub(crate) last_probe: Option<Timestamp>,
     pub(crate) last_ready: Option<Timestamp>,
-    pub(crate) connect_usual: Duration,
-    pub(crate) answer_usual: Duration,
+    pub(crate) connect_usual: Usual,
+    pub(crate) answer_usual: Usual,
 }
 
 /// Something speaks against an endpoint and is not proven yet.
@@ -344,8 +345,8 @@ impl Judgement {
             depth: None,
             last_probe: None,
             last_ready: None,
-            connect_usual: Duration::ZERO,
-            answer_usual: Duration::ZERO,
+            connect_usual: Usual::default(),
+            answer_usual: Usual::default(),
         }
     }
 }

@@ -165,6 +165,8 @@ pub enum Event {
     },
     /// An operator asked for all sources to be refreshed now.
     RefreshRequested,
+    /// An operator asked that all be forgotten that is only remembered, and every source asked.
+    ResetRequested,
 
     // --- ourselves ---
     /// The state file was read at start (P2).

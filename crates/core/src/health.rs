@@ -16,7 +16,7 @@ use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// Good answers in a row that lift an endpoint back to ready while another one is (H4).
 pub const RISE: u8 = 2;
@@ -70,7 +70,7 @@ impl Policy {
         if let Some(connect) = finding.connect {
             // A kept connection proves no way for new ones.
             judgement.blocked = None;
-            judgement.connect_usual = usual(judgement.connect_usual, connect);
+            judgement.connect_usual.take(connect);
         }
         if finding.depth.is_verified() {
             judgement.verified_at = Some(outstanding.started);
@@ -338,17 +338,13 @@ impl Policy {
             (Health::Alive, Health::NotReady) => judgement.coming_up_until.map(|_| now + COMING_UP_FOR),
             _ => None,
         };
-        let level = match is {
-            Health::Ready | Health::Alive | Health::Unknown => Level::Info,
-            _ => Level::Warn,
-        };
         let text = format!("{}: {}", health_word(is), judgement.reason);
         if self.is_bent(Bend::H9) {
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.judgement.reason = String::new();
             }
         } else {
-            self.announce_endpoint(address, level, text, actions);
+            self.announce_endpoint(address, Notice::of_health(is), text, actions);
         }
         if is == Health::Unreachable {
             self.free_silent_sessions(address, actions);
@@ -393,14 +389,5 @@ impl Judgement {
         } else {
             self.bad.saturating_add(1).min(FALL)
         };
-    }
-}
-
-/// The running mean of a duration: an eighth of the newest.
-pub(crate) fn usual(before: Duration, newest: Duration) -> Duration {
-    let newest = newest.min(Duration::from_secs(10));
-    match before.is_zero() {
-        true => newest,
-        false => (before * 7 + newest) / 8,
     }
 }

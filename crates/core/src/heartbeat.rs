@@ -19,7 +19,7 @@ use crate::policy::{Policy, Timer};
 use crate::report::Heartbeat;
 use crate::settings::SourceKind;
 use crate::snapshot::{Health, HeartbeatView};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// A Lease that was not renewed for this long is late.
 pub const LATE: Duration = Duration::from_secs(20);
@@ -117,10 +117,10 @@ impl Policy {
                 let endpoint = self.endpoints.get_mut(&address)?;
                 endpoint.avoided = Some(Avoided::Blamed);
                 let text = "looks ready, but the node's Lease is not renewed through it: writes are lost on the way; avoided";
-                self.announce_endpoint(address, Level::Warn, text.to_string(), actions);
+                self.announce_endpoint(address, Notice::EndpointLosesWrites, text.to_string(), actions);
             }
             None => self.announce_node(
-                Level::Warn,
+                Notice::HeartbeatLate,
                 "the node's Lease is not renewed, and no server in use can be left for another".to_string(),
                 actions,
             ),
@@ -136,7 +136,7 @@ impl Policy {
         let text = format!(
             "the node's Lease is not renewed through another server than {address} either: look at the kubelet"
         );
-        self.announce_node(Level::Warn, text, actions);
+        self.announce_node(Notice::HeartbeatLate, text, actions);
     }
 
     /// A new renewal: who was blamed stays avoided for a while, so that sessions do not go to and fro.
@@ -152,7 +152,7 @@ impl Policy {
             endpoint.avoided = Some(Avoided::Until(until));
         }
         self.announce_node(
-            Level::Info,
+            Notice::HeartbeatRenewed,
             "the node's Lease is renewed again".to_string(),
             actions,
         );

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::Level;
+use crate::Notice;
 use crate::action::Action;
 use crate::bend::Bend;
 use crate::endpoint::{Absence, Endpoint, Weight};
@@ -200,7 +200,12 @@ impl Policy {
             endpoint.probing.next = Some(now);
             self.remember();
             let again = if before_archived { "listed again" } else { "listed" };
-            self.announce_endpoint(address, Level::Info, format!("{again} by {name}"), actions);
+            self.announce_endpoint(
+                address,
+                Notice::EndpointListed,
+                format!("{again} by {name}"),
+                actions,
+            );
         }
     }
 
@@ -224,7 +229,7 @@ impl Policy {
         };
         self.suspect(address, Weight::Question);
         self.remember();
-        self.announce_endpoint(address, Level::Info, text, actions);
+        self.announce_endpoint(address, Notice::EndpointUnlisted, text, actions);
     }
 
     /// M3, M4: the answer to a question asked after the last one that had it says that it is absent.
@@ -383,7 +388,7 @@ impl Policy {
                     report.nodes.len()
                 ),
             };
-            self.announce_source(id, Level::Info, text, actions);
+            self.announce_source(id, Notice::SourceAnswers, text, actions);
         }
     }
 }

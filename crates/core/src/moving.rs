@@ -10,11 +10,11 @@ use crate::action::{Action, CloseSessions, Pace, Which};
 use crate::bend::Bend;
 use crate::endpoint::{Cause, Endpoint, Weight};
 use crate::event::{DialFailure, Ending};
-use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE, usual};
+use crate::health::{BURST_EVERY, SHARED_CAUSE_PATIENCE};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::snapshot::{Capability, Health, NodeState, Standing};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// D4: sessions on a dead peer are closed within this time, so that a fleet does not come back as one.
 pub const DEAD_PEER_SPREAD: Duration = Duration::from_millis(750);
@@ -90,7 +90,7 @@ impl Policy {
         self.note_local_fault(fault);
         if news {
             let text = format!("this machine fails: {fault}; no endpoint is judged by it (H3)");
-            self.announce_node(Level::Error, text, actions);
+            self.announce_node(Notice::LocalFault, text, actions);
         }
     }
 
@@ -111,9 +111,7 @@ impl Policy {
         }
         let judgement = &mut endpoint.judgement;
         self.changed |= judgement.blocked.take().is_some();
-        let before = judgement.connect_usual;
-        judgement.connect_usual = usual(before, connect);
-        self.changed |= before != judgement.connect_usual;
+        self.changed |= judgement.connect_usual.take(connect);
         let first = endpoint.traffic.sessions == 1;
         let rested = |left| now.since(left) >= FORGOTTEN_AFTER;
         let visited = first && endpoint.traffic.left.is_none_or(rested);
@@ -141,10 +139,7 @@ impl Policy {
         let Some(endpoint) = self.endpoints.get_mut(&address) else {
             return;
         };
-        let judgement = &mut endpoint.judgement;
-        let before = judgement.answer_usual;
-        judgement.answer_usual = usual(before, after);
-        self.changed |= before != judgement.answer_usual;
+        self.changed |= endpoint.judgement.answer_usual.take(after);
     }
 
     pub(crate) fn take_progress(&mut self, address: SocketAddr) {
@@ -285,7 +280,7 @@ impl Policy {
         };
         self.announce_endpoint(
             address,
-            Level::Info,
+            Notice::SessionsMove,
             format!("its sessions move: {reason}"),
             actions,
         );

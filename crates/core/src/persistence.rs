@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::snapshot::NodeState;
 use crate::standing::Told;
 use crate::time::millis;
-use crate::{Announcement, Level, Subject, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// Changes are gathered for this long before they are saved (P1).
 pub const PERSIST_DEBOUNCE: Duration = Duration::from_secs(1);
@@ -168,10 +168,6 @@ impl Policy {
                 "{count} endpoints of a state file whose CA is not today's: kept as unverified hints, tried last"
             ),
         };
-        actions.push(Action::Announce(Announcement {
-            level: Level::Info,
-            subject: Subject::Node,
-            text,
-        }));
+        self.announce_node(Notice::MembershipRestored, text, actions);
     }
 }

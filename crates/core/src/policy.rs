@@ -221,6 +221,7 @@ impl Policy {
                 self.end_drain(endpoint, "an operator took the drain back", actions)
             }
             Event::RefreshRequested => self.refresh_all(),
+            Event::ResetRequested => self.reset(actions),
             Event::MembershipRestored { records, trusted } => self.restore(records, trusted, actions),
             Event::TrustReloaded { changed } => self.take_trust(changed),
             Event::LocalFaultSeen { fault } => self.take_local_fault(fault, actions),
@@ -309,6 +310,15 @@ impl Policy {
     /// What the policy was told at construction.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same policy, from now on under other settings of the same sources: what a journal's events would have led to.
+    /// What was planned under the old ones stays planned.
+    #[must_use]
+    pub fn under(mut self, settings: Settings) -> Self {
+        debug_assert_eq!(settings.sources, self.settings.sources);
+        self.settings = settings;
+        self
     }
 
     pub(crate) fn index(&self, id: SourceId) -> Option<usize> {

@@ -212,7 +212,7 @@ impl Policy {
             let short = judgement.suspicion.is_some() && judgement.short_timeouts < FALL && !isolated;
             let limits = match (isolated, short) {
                 (true, _) => ISOLATED_LIMITS,
-                (_, true) => short_limits(judgement.connect_usual),
+                (_, true) => short_limits(judgement.connect_usual.mean()),
                 _ => USUAL_LIMITS,
             };
             let keep = endpoint.traffic.sessions > 0;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::Level;
+use crate::Notice;
 use crate::action::Action;
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
@@ -62,13 +62,13 @@ impl Policy {
         self.node.was_attached |= state == NodeState::Attached;
         self.node.since = self.now;
         self.changed = true;
-        let (level, word) = match state {
-            NodeState::Attached => (Level::Info, "attached"),
-            NodeState::Degraded => (Level::Warn, "degraded"),
-            NodeState::Isolated => (Level::Error, "isolated"),
+        let word = match state {
+            NodeState::Attached => "attached",
+            NodeState::Degraded => "degraded",
+            NodeState::Isolated => "isolated",
         };
         let text = format!("{word}: {}", self.node.reason);
-        self.announce_node(level, text, actions);
+        self.announce_node(Notice::of_state(state), text, actions);
         match (was, state) {
             (_, NodeState::Isolated) => self.hurry(),
             (NodeState::Isolated, _) => self.end_storm(),

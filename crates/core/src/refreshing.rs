@@ -17,7 +17,7 @@ use crate::report::{NodeListing, SourceFailure};
 use crate::settings::SourceKind;
 use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
 use crate::source::Asking;
-use crate::{Level, Mode};
+use crate::{Mode, Notice};
 
 /// The longest pause that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
@@ -123,7 +123,7 @@ impl Policy {
         }
         self.changed = true;
         if recovered {
-            self.announce_source(id, Level::Info, "answers again".to_string(), actions);
+            self.announce_source(id, Notice::SourceAnswers, "answers again".to_string(), actions);
         }
         self.plan_after_report(id, refresh, None);
     }
@@ -175,7 +175,7 @@ impl Policy {
         if news {
             self.announce_source(
                 id,
-                Level::Warn,
+                Notice::SourceFails,
                 format!("fails: {}; nothing is forgotten (M2)", failure.reason),
                 actions,
             );

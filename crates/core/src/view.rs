@@ -5,10 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::action::{Action, Announcement, Level, Subject};
+use crate::action::{Action, Announcement, Subject};
 use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
+use crate::notice::Notice;
 use crate::policy::Policy;
 use crate::snapshot::{Administration, Class, EndpointView, NodeView, Snapshot, SourceView};
 
@@ -61,46 +62,43 @@ impl Policy {
             zone: endpoint.membership.zone.clone(),
             node: node_view(endpoint),
             class: self.class(address, endpoint, standing),
-            connect_usual: judgement.connect_usual,
-            answer_usual: judgement.answer_usual,
+            connect_usual: judgement.connect_usual.told(),
+            answer_usual: judgement.answer_usual.told(),
         }
     }
 
-    pub(crate) fn announce_node(&self, level: Level, text: String, actions: &mut Vec<Action>) {
-        actions.push(Action::Announce(Announcement {
-            level,
-            subject: Subject::Node,
-            text,
-        }));
+    pub(crate) fn announce_node(&self, notice: Notice, text: String, actions: &mut Vec<Action>) {
+        announce(Subject::Node, notice, text, actions);
     }
 
     pub(crate) fn announce_endpoint(
         &self,
         address: SocketAddr,
-        level: Level,
+        notice: Notice,
         text: String,
         actions: &mut Vec<Action>,
     ) {
-        actions.push(Action::Announce(Announcement {
-            level,
-            subject: Subject::Endpoint(address),
-            text,
-        }));
+        announce(Subject::Endpoint(address), notice, text, actions);
     }
 
     pub(crate) fn announce_source(
         &self,
         source: SourceId,
-        level: Level,
+        notice: Notice,
         text: String,
         actions: &mut Vec<Action>,
     ) {
-        actions.push(Action::Announce(Announcement {
-            level,
-            subject: Subject::Source(source),
-            text,
-        }));
+        announce(Subject::Source(source), notice, text, actions);
     }
+}
+
+fn announce(subject: Subject, notice: Notice, text: String, actions: &mut Vec<Action>) {
+    actions.push(Action::Announce(Announcement {
+        notice,
+        level: notice.level(),
+        subject,
+        text,
+    }));
 }
 
 fn node_view(endpoint: &Endpoint) -> Option<NodeView> {

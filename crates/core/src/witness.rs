@@ -14,7 +14,7 @@ use crate::finding::Untrusted;
 use crate::health::BURST_EVERY;
 use crate::policy::Policy;
 use crate::snapshot::{Health, Trust};
-use crate::{Level, Timestamp};
+use crate::{Notice, Timestamp};
 
 /// Ready endpoints that are asked to be a witness at a time.
 const WITNESSES: usize = 2;
@@ -201,7 +201,7 @@ impl Policy {
                 self.trust_reload_due = None;
                 self.changed = true;
                 self.announce_node(
-                    Level::Info,
+                    Notice::TrustRegained,
                     "trust regained: a server verifies again".to_string(),
                     actions,
                 );
@@ -263,7 +263,7 @@ impl Policy {
             "trust lost: no server verifies against the CA file ({first}: {detail}); the file is read again and again, \
              clients are forwarded and verify for themselves (H8)"
         );
-        self.announce_node(Level::Error, text, actions);
+        self.announce_node(Notice::TrustLost, text, actions);
     }
 
     /// While the trust is lost, the CA is read again and again.

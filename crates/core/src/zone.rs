@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::Level;
+use crate::Notice;
 use crate::action::{Action, Ask};
 use crate::endpoint::Endpoint;
 use crate::policy::Policy;
@@ -54,7 +54,7 @@ impl Policy {
             Some(zone) => format!("in zone {zone}, says the own Node: its apiservers come first (S1)"),
             None => "in no zone any more, says the own Node".to_string(),
         };
-        self.announce_node(Level::Info, text, actions);
+        self.announce_node(Notice::ZoneChanged, text, actions);
     }
 
     /// The own Node's turn to be asked for, where its zone is wanted.

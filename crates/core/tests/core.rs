@@ -24,6 +24,8 @@ mod pace;
 mod property;
 #[path = "core/recovery.rs"]
 mod recovery;
+#[path = "core/reset.rs"]
+mod reset;
 #[path = "core/selection.rs"]
 mod selection;
 #[path = "core/services.rs"]

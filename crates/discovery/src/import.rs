@@ -84,7 +84,22 @@ fn read_file(path: &Path) -> Result<Vec<Listing>, String> {
     read_state(&bytes).map_err(|what| format!("{}: {what}", path.display()))
 }
 
-fn read_state(bytes: &[u8]) -> Result<Vec<Listing>, String> {
+/// What a state file of K3s's or RKE2's own balancer holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalancerState {
+    /// The address that the balancer falls back to, as it is written; empty: none.
+    pub server_url: String,
+    /// The servers that it knows.
+    pub addresses: Vec<SocketAddr>,
+    /// Entries that are no addresses.
+    pub odd: Vec<String>,
+}
+
+/// Reads a state file of K3s's or RKE2's own balancer, of any age of the format.
+///
+/// # Errors
+/// In words, where it is torn, empty, or another file.
+pub fn read_balancer_state(bytes: &[u8]) -> Result<BalancerState, String> {
     if bytes.is_empty() {
         return Err("empty, perhaps just being written".to_owned());
     }
@@ -100,20 +115,34 @@ fn read_state(bytes: &[u8]) -> Result<Vec<Listing>, String> {
             format!("no balancer state of K3s or RKE2 ({place})")
         }
     })?;
-    let addresses = state.server_addresses.unwrap_or_default();
-    if addresses.is_empty() && state.server_url.is_empty() {
+    let entries = state.server_addresses.unwrap_or_default();
+    if entries.is_empty() && state.server_url.is_empty() {
         return Err("names no server".to_owned());
     }
+    let mut read = BalancerState {
+        server_url: foreign_words(&state.server_url),
+        ..BalancerState::default()
+    };
+    for entry in entries {
+        match socket_address(&entry) {
+            Some(address) => read.addresses.push(address),
+            None => read.odd.push(foreign_words(&entry)),
+        }
+    }
+    Ok(read)
+}
+
+fn read_state(bytes: &[u8]) -> Result<Vec<Listing>, String> {
+    let state = read_balancer_state(bytes)?;
     // The URL's host may be a name: then it is the registration source's to resolve.
     let registration = state
         .server_url
         .parse::<RegistrationAddress>()
         .ok()
         .and_then(|url| url.address());
-    let listed = addresses.iter().filter_map(|text| socket_address(text));
     Ok(registration
         .into_iter()
-        .chain(listed)
+        .chain(state.addresses)
         .filter_map(listing)
         .collect())
 }

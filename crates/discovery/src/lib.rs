@@ -46,3 +46,4 @@ pub use config::{
 };
 pub use discovery::Discovery;
 pub use host_names::HostNames;
+pub use import::{BalancerState, read_balancer_state};

@@ -4,6 +4,7 @@
 //! ends it, and reads what it says of itself.
 
 mod config;
+mod journal;
 mod observer;
 mod process;
 mod status;

@@ -13,6 +13,7 @@
 //! | `pending.rs` | the one event that each probe owes |
 //! | `probe.rs` | the course of one probe: kept connection, anonymous, credential |
 //! | `link.rs` | one connection: TCP, TLS, HTTP, each phase under its own limit |
+//! | `look.rs` | what a server presents: its certificate and its clock, for reports |
 //! | `question.rs` | what is asked of the servers of each service (pure) |
 //! | `judge.rs` | what an apiserver's answer says of it (pure) |
 //! | `fault.rs` | what an error says of a server, of the network or of this machine (pure) |
@@ -23,9 +24,11 @@ mod fault;
 mod judge;
 mod kept;
 mod link;
+mod look;
 mod pending;
 mod probe;
 mod prober;
 mod question;
 
+pub use look::{Look, look};
 pub use prober::{ProbeConfig, Prober};

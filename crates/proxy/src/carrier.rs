@@ -22,9 +22,10 @@ use tokio::time::Instant;
 pub(crate) use self::carried::Carried;
 use self::carried::Verdict;
 use self::slots::Slots;
-use crate::copy::{Readiness, Tools};
+use crate::copy::{Broken, Readiness, Tools};
 use crate::fault::Side;
 use crate::parting;
+use crate::plane::OpenSession;
 use crate::tcp_info::Sample;
 
 mod carried;
@@ -110,6 +111,16 @@ impl Carrier {
         Ok(())
     }
 
+    /// The sessions that it carries, `most` of them at most.
+    pub(crate) fn list(&self, most: usize, now: Instant) -> Vec<OpenSession> {
+        let sessions = self.sessions.borrow();
+        sessions
+            .iter()
+            .filter_map(|one| one.told(now))
+            .take(most)
+            .collect()
+    }
+
     /// Moves bytes for ever. To be started again if it panics; its sessions are still there then.
     pub(crate) async fn run(&self) {
         let mut events = Vec::with_capacity(EVENTS_MAX);
@@ -160,16 +171,18 @@ impl Carrier {
         events.len() == EVENTS_MAX
     }
 
-    /// Edge-triggered, once and for all: no system call is spent on what a session waits for at the moment.
+    /// Edge-triggered: no system call is spent on what a session waits for at the moment. Of room the kernel tells only
+    /// from the first time on that there was none ([`Self::mind_room`]): a fresh socket has room, and to be told so would be
+    /// a wake-up for each session.
     fn enlist(&self, key: usize) -> io::Result<()> {
-        let interest = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let sessions = self.sessions.borrow();
         let Some(session) = sessions.at(key) else {
             return Ok(());
         };
         let set = self.watch.get_ref();
-        epoll::add(set, session.client(), name(key, Side::Downstream), interest)?;
-        epoll::add(set, session.upstream(), name(key, Side::Upstream), interest)?;
+        for side in [Side::Downstream, Side::Upstream] {
+            epoll::add(set, session.socket(side), name(key, side), news())?;
+        }
         session.is_carried(&self.summons, key);
         Ok(())
     }
@@ -186,7 +199,8 @@ impl Carrier {
             }
             let failed =
                 news.is_some_and(|(side, flags)| side == Side::Downstream && flags.contains(EventFlags::ERR));
-            session.turn(&mut self.tools.borrow_mut(), self.now.get(), failed)
+            let verdict = session.turn(&mut self.tools.borrow_mut(), self.now.get(), failed);
+            self.mind_room(key, session, verdict)
         });
         match catch_unwind(turn) {
             Ok(Verdict::Stay) => {}
@@ -205,6 +219,24 @@ impl Carrier {
                 drop(session);
             }
         }
+    }
+
+    /// Has the kernel tell of room where a socket has none. It looks at once, so that room that is there by now is told.
+    fn mind_room(&self, key: usize, session: &mut Carried, verdict: Verdict) -> Verdict {
+        if matches!(verdict, Verdict::Over(_)) {
+            return verdict;
+        }
+        while let Some(side) = session.wants_room() {
+            let all = news() | EventFlags::OUT;
+            if let Err(error) =
+                epoll::modify(self.watch.get_ref(), session.socket(side), name(key, side), all)
+            {
+                // It would wait for ever.
+                let error = error.into();
+                return Verdict::Over(Err(Broken { side, error }));
+            }
+        }
+        verdict
     }
 
     /// The session at this key was summoned.
@@ -230,6 +262,11 @@ impl Carrier {
             self.summons.told.notify_one();
         }
     }
+}
+
+/// What the kernel tells of every session's sockets.
+fn news() -> EventFlags {
+    EventFlags::IN | EventFlags::RDHUP | EventFlags::ET
 }
 
 /// What an event says.

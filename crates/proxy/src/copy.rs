@@ -129,7 +129,8 @@ impl Copy {
     ) -> Turn {
         let mut again = false;
         if self.broken.is_none() {
-            match self.up.turn(downstream, upstream, tools, gauge, now) {
+            let last = self.down.is_over();
+            match self.up.turn((downstream, upstream), last, tools, gauge, now) {
                 Ok(pace) => again |= pace == Pace::Again,
                 Err(end) if end.side == Side::Upstream => {
                     // What the upstream said before it stopped listening is still to be read and passed on.
@@ -140,7 +141,8 @@ impl Copy {
                 Err(end) => return Turn::Over(Err(end)),
             }
         }
-        match self.down.turn(upstream, downstream, tools, gauge, now) {
+        let last = self.up.is_over();
+        match self.down.turn((upstream, downstream), last, tools, gauge, now) {
             Ok(pace) => again |= pace == Pace::Again,
             Err(end) => {
                 let end = match self.broken.take() {
@@ -169,6 +171,14 @@ impl Copy {
     /// Who sent a FIN first; `None`: nobody yet.
     pub(crate) fn first_end(&self) -> Option<Side> {
         self.first_end
+    }
+
+    /// Whether the socket on this side took less than it was given: the kernel is to tell of room.
+    pub(crate) fn lacks_room(&self, side: Side) -> bool {
+        match side {
+            Side::Downstream => self.down.lacks_room(),
+            Side::Upstream => self.up.lacks_room(),
+        }
     }
 
     /// Takes out what is held for the client. Nothing more is to be moved afterwards.

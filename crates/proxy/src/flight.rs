@@ -240,7 +240,7 @@ impl<'a> Flight<'a> {
                 self.strike(index);
                 self.dialler = Some(Dialler::again(
                     self.thread,
-                    self.client.opening(),
+                    self.client.opening(&self.thread.shared.ways),
                     self.lost.clone(),
                 ));
                 return Ok(None);
@@ -279,7 +279,11 @@ impl<'a> Flight<'a> {
             .last()
             .map_or(Duration::ZERO, |latest| latest.patience);
         self.repeat_from = Some(Instant::now() + patience);
-        let dialler = Dialler::beside(self.thread, self.client.opening(), self.tried());
+        let dialler = Dialler::beside(
+            self.thread,
+            self.client.opening(&self.thread.shared.ways),
+            self.tried(),
+        );
         if dialler.is_exhausted() {
             self.repeat_from = None;
         } else if self.pay() {
@@ -310,7 +314,7 @@ impl<'a> Flight<'a> {
             None if dialler.is_some_and(|dialler| !dialler.is_holding()) && self.pay() => {
                 self.dialler = Some(Dialler::again(
                     self.thread,
-                    self.client.opening(),
+                    self.client.opening(&self.thread.shared.ways),
                     self.lost.clone(),
                 ));
             }
@@ -352,7 +356,7 @@ impl<'a> Flight<'a> {
             self.strike(index);
             self.dialler = Some(Dialler::again(
                 self.thread,
-                self.client.opening(),
+                self.client.opening(&self.thread.shared.ways),
                 self.lost.clone(),
             ));
             return Ok(None);

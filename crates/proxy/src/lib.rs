@@ -61,4 +61,4 @@ mod worker;
 pub use config::ProxyConfig;
 pub use copy::CopyMode;
 pub use listen::{BindError, Bound, bind, bind_beside};
-pub use plane::{DataPlane, Sessions};
+pub use plane::{DataPlane, OpenSession, Sessions};

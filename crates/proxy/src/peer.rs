@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use jackline_core::{Ending, Event};
-use jackline_way::Opening;
+use jackline_way::{Opening, Ways};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -73,8 +73,11 @@ impl Peer {
         self.convert(TcpStream::into_std)
     }
 
-    /// For whom upstreams are dialled where this is the client's connection.
-    pub(crate) fn opening(&self) -> Opening {
+    /// For whom upstreams are dialled where this is the client's connection. Not asked for where no server is told.
+    pub(crate) fn opening(&self, ways: &Ways) -> Opening {
+        if !ways.tell_openings() {
+            return Opening::Ours;
+        }
         match (self.stream().peer_addr(), self.stream().local_addr()) {
             (Ok(client), Ok(listener)) => Opening::Relayed { client, listener },
             // It is gone, and soon we notice.

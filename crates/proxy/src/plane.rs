@@ -55,6 +55,21 @@ pub struct Sessions {
     pub by_endpoint: BTreeMap<SocketAddr, u64>,
 }
 
+/// One open session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The endpoint that serves it.
+    pub endpoint: SocketAddr,
+    /// How long it has been open.
+    pub open_for: Duration,
+    /// Bytes received from the client.
+    pub bytes_from_client: u64,
+    /// Bytes received from the upstream.
+    pub bytes_from_upstream: u64,
+}
+
 impl DataPlane {
     pub(crate) fn start(
         shared: Arc<Shared>,
@@ -132,6 +147,23 @@ impl DataPlane {
             bytes_from_upstreams_total: sum(|bytes| &bytes.from_upstreams),
             by_endpoint,
         }
+    }
+
+    /// Established sessions now, `most` of each thread at most. One that is in its first flight is not among them: it is
+    /// over in milliseconds.
+    pub async fn list(&self, most: usize) -> Vec<OpenSession> {
+        let mut replies = Vec::new();
+        self.tell(|| {
+            let (reply, told) = oneshot::channel();
+            replies.push(told);
+            Command::List(most, reply)
+        });
+        let mut sessions = Vec::new();
+        for told in replies {
+            // A thread that is no more has no sessions.
+            sessions.extend(told.await.unwrap_or_default());
+        }
+        sessions
     }
 
     /// Ends the data plane gently: stops accepting, closes each session at a quiet moment of its own, parts from the rest

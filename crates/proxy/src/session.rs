@@ -44,7 +44,7 @@ async fn settle(thread: &Rc<Thread>, client: &Peer) -> Result<Settled, SessionEr
 
 /// S3 and S6, for as long as the client stays.
 async fn connect(thread: &Rc<Thread>, client: &Peer) -> Result<Connected, SessionError> {
-    let mut dialler = Dialler::first(thread, client.opening());
+    let mut dialler = Dialler::first(thread, client.opening(&thread.shared.ways));
     let found = tokio::select! {
         biased;
         found = dialler.next() => found.ok_or(SessionError::NoUpstream),

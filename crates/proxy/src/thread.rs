@@ -91,6 +91,7 @@ impl Gauge {
     /// The same for one who knows the time.
     pub(crate) fn received_at(&self, direction: Direction, bytes: usize, now: Instant) {
         let count = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.entry.count(usize::from(direction == Direction::Down), count);
         match direction {
             Direction::Up => {
                 self.thread

@@ -16,6 +16,7 @@ use crate::accept;
 use crate::carrier::{Carrier, Watch};
 use crate::copy::{CopyMode, Pipes, Tools};
 use crate::jitter::Jitter;
+use crate::plane::OpenSession;
 use crate::shared::Shared;
 use crate::thread::Thread;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     StopAccepting,
     /// Say that the thread is alive, by dropping this.
     Answer(oneshot::Sender<()>),
+    /// Tell of so many sessions at most.
+    List(usize, oneshot::Sender<Vec<OpenSession>>),
     /// End within this time; dropping the sender tells that it is done.
     Finish(Duration, oneshot::Sender<()>),
     Abort,
@@ -109,6 +112,10 @@ async fn obey(
                     stop.send_replace(true);
                 }
                 Some(Command::Answer(sender)) => drop(sender),
+                Some(Command::List(most, reply)) => {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(carrier.list(most, Instant::now()));
+                }
                 Some(Command::Finish(within, done)) => {
                     let now = Instant::now();
                     stop.send_replace(true);

@@ -137,9 +137,14 @@ impl Node {
     /// The one way into the policy.
     pub(crate) fn tell(&mut self, scene: &mut Scene, event: Event) {
         let Some(mind) = &mut self.mind else { return };
-        self.oracle.hear(scene.now, &event);
+        if self.kind.keeps_our_rules() {
+            self.oracle.hear(scene.now, &event);
+        }
         if scene.log.has_everything() {
             scene.log.tell_event(scene.now, &self.spec.name, &event);
+        }
+        if let Some(record) = &mut scene.record {
+            record.hear(scene.now, &self.spec, &event);
         }
         let mut actions = std::mem::take(&mut self.actions);
         mind.step(scene.now, event, &mut actions);
@@ -150,12 +155,15 @@ impl Node {
             (u64::from(self.spec.number) << 32) | given,
             generation,
         ]);
-        let breach = mind
-            .breach(&actions)
-            .or_else(|| self.oracle.judge(scene.now, &actions, &self.spec));
-        if let Some(breach) = breach {
-            scene.break_rule(&self.spec.name, breach);
+        if self.kind.keeps_our_rules() {
+            let breach = mind
+                .breach(&actions)
+                .or_else(|| self.oracle.judge(scene.now, &actions, &self.spec));
+            if let Some(breach) = breach {
+                scene.break_rule(&self.spec.name, breach);
+            }
         }
+        scene.record_decisions(&self.spec, &actions);
         for action in actions.drain(..) {
             self.carry_out(scene, action);
         }
@@ -192,6 +200,7 @@ impl Node {
         let state = mind.state();
         if state != self.state {
             self.state = state;
+            self.tally.attached = (state == NodeState::Attached).then_some(scene.now);
             self.tally.turn(scene.now, state, scene.is_served(self.id));
             if scene.log.is_on() {
                 let word = match state {
@@ -266,4 +275,7 @@ const NOTHING: Manner = Manner {
     hold: Duration::ZERO,
     tries_next: false,
     dead_peer_after: Duration::MAX,
+    unacknowledged_after: Duration::MAX,
+    watch_silent_after: Duration::MAX,
+    watch_mute_after: Duration::MAX,
 };

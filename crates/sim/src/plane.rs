@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jackline_core::Timestamp;
 
+use crate::meter::Meter;
 use etcd::Etcd;
 
 /// The port of apiservers and supervisors.
@@ -100,8 +101,10 @@ pub(crate) struct Server {
     pub(crate) cut_from_etcd: bool,
     /// Its Node object.
     pub(crate) node: Option<Ipv4Addr>,
-    /// Sessions opened on it within the present second of the world, for herds.
-    pub(crate) handshakes: (u64, u32),
+    /// What it has to bear.
+    pub(crate) meter: Meter,
+    /// `topology.kubernetes.io/zone` of its Node.
+    pub(crate) zone: Option<String>,
 }
 
 /// The control plane.
@@ -122,8 +125,6 @@ pub(crate) struct Plane {
     pub(crate) renewals: Vec<Timestamp>,
     /// Servers that the annotation drains for the whole fleet.
     pub(crate) drained: Vec<SocketAddr>,
-    /// The most TLS handshakes of sessions on one server within one second.
-    pub(crate) herd: u32,
 }
 
 impl Server {
@@ -147,7 +148,8 @@ impl Server {
             authority: 0,
             cut_from_etcd: false,
             node: (role != Role::EtcdOnly).then_some(ip),
-            handshakes: (0, 0),
+            meter: Meter::default(),
+            zone: None,
         }
     }
 
@@ -195,7 +197,6 @@ impl Plane {
             anonymous,
             renewals: Vec::new(),
             drained: Vec::new(),
-            herd: 0,
         }
     }
 

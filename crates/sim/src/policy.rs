@@ -46,6 +46,11 @@ pub trait Kind {
 
     /// A mind for a node that starts now. What it remembered comes as [`Event::MembershipRestored`] afterwards.
     fn start(&self, settings: Settings, seed: u64, now: Timestamp) -> Box<dyn Policy>;
+
+    /// Whether the rules of jackline's design bind it: a rival's breach of them is no finding.
+    fn keeps_our_rules(&self) -> bool {
+        true
+    }
 }
 
 /// An endpoint that a connection may be dialled to.
@@ -72,4 +77,10 @@ pub struct Manner {
     pub tries_next: bool,
     /// The keep-alive or the like finds a dead peer of an idle session after this long.
     pub dead_peer_after: Duration,
+    /// Data that nobody acknowledges ends a session after this long.
+    pub unacknowledged_after: Duration,
+    /// A source's watch ends after so long on a machine that is silent …
+    pub watch_silent_after: Duration,
+    /// … and on a frozen server.
+    pub watch_mute_after: Duration,
 }

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 
-use jackline_core::{RefreshId, Timestamp};
+use jackline_core::{Action, RefreshId, Timestamp};
 
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::names::Names;
 use crate::network::{Network, NodeId, Place};
+use crate::page::record::Record;
+use crate::page::{Group, Tone};
 use crate::plane::{Host, Plane, Process, ServerId};
 use crate::queue::Queue;
+use crate::spec::NodeSpec;
 use crate::timeline::Timeline;
 
 /// What is yet to happen. Numbers that nobody has any more mean that it is out of date.
@@ -59,6 +62,8 @@ pub(crate) struct Scene {
     pub(crate) names: Names,
     pub(crate) chance: Chance,
     pub(crate) log: Timeline,
+    /// Lanes for a page, if somebody wants one.
+    pub(crate) record: Option<Record>,
     /// Something changed that bears on connections.
     pub(crate) shaken: bool,
     /// Servers whose list of endpoints changed.
@@ -103,6 +108,15 @@ impl Scene {
     pub(crate) fn break_rule(&mut self, node: &str, what: String) {
         if self.breach.is_none() {
             self.log.tell(self.now, node, &format!("BREAKS A RULE: {what}"));
+            if let Some(record) = &mut self.record {
+                record.mark(
+                    self.now,
+                    Group::Node,
+                    node,
+                    Tone::Bad,
+                    format!("breaks a rule: {what}"),
+                );
+            }
             self.breach = Some(Breach {
                 at: self.now,
                 node: node.to_owned(),
@@ -111,16 +125,12 @@ impl Scene {
         }
     }
 
-    /// One more TLS handshake of a session on a server.
-    pub(crate) fn count_handshake(&mut self, id: ServerId) {
-        let second = self.now.as_millis() / 1000;
-        let handshakes = &mut self.plane[id].handshakes;
-        *handshakes = match *handshakes {
-            (at, count) if at == second => (at, count + 1),
-            _ => (second, 1),
-        };
-        let count = handshakes.1;
-        self.plane.herd = self.plane.herd.max(count);
+    /// What a node decides, for a page.
+    pub(crate) fn record_decisions(&mut self, node: &NodeSpec, actions: &[Action]) {
+        if let Some(mut record) = self.record.take() {
+            record.decide((&|endpoint| self.name_of(endpoint), self.now), node, actions);
+            self.record = Some(record);
+        }
     }
 
     /// What becomes of a new connection to `address`.

@@ -22,6 +22,8 @@ pub struct NodeSpec {
     pub statics: Vec<SocketAddr>,
     /// What another balancer's state file holds, if [`SourceKind::Import`] is among the sources.
     pub imported: Vec<SocketAddr>,
+    /// A service outside the cluster tells [`SourceKind::Import`] the present addresses of all servers with an API instead.
+    pub outside: bool,
     /// It has a credential that servers take.
     pub credential: bool,
     /// That credential may watch the Endpoints.
@@ -67,6 +69,7 @@ impl NodeSpec {
             ],
             statics: Vec::new(),
             imported: Vec::new(),
+            outside: false,
             credential: true,
             may_watch: true,
             clients: vec![ClientKind::Kubelet, ClientKind::Caller(Duration::from_secs(1))],
@@ -120,6 +123,8 @@ pub struct ServerSpec {
     pub role: crate::plane::Role,
     /// It has no Node object (K3s's `--disable-agent`).
     pub without_node: bool,
+    /// The zone that its Node tells.
+    pub zone: Option<String>,
 }
 
 /// A whole world as it is set up.

@@ -17,4 +17,4 @@ mod shrink;
 pub mod story;
 
 pub use run::{Progress, Report, run};
-pub use story::Story;
+pub use story::{Outcome, Story};

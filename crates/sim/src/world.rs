@@ -12,6 +12,8 @@ use crate::fault::Fault;
 use crate::names::Names;
 use crate::network::{Network, NodeId};
 use crate::node::Node;
+use crate::page::Lane;
+use crate::page::record::{self, Record};
 use crate::plane::{Lease, Plane, Process, Server, ServerId};
 use crate::policy::Kind;
 use crate::queue::Queue;
@@ -40,6 +42,7 @@ impl World {
             made.process = Process::Ready;
             made.incarnation = 1;
             made.lease = if made.has_api() { Lease::Held } else { Lease::None };
+            made.zone.clone_from(&server.zone);
             if server.without_node {
                 made.node = None;
             }
@@ -69,6 +72,7 @@ impl World {
             },
             chance: Chance::of(spec.seed, 0),
             log: Timeline::new(telling),
+            record: None,
             shaken: false,
             spoken: Vec::new(),
             breach: None,
@@ -103,6 +107,7 @@ impl World {
             self.steps += 1;
             self.happen(what);
             self.settle();
+            record::look(self);
         }
         if self.scene.breach.is_none() {
             self.scene.now = self.scene.now.max(end);
@@ -128,7 +133,20 @@ impl World {
             self.steps += 1;
             self.happen(what);
             self.settle();
+            record::look(self);
         }
+    }
+
+    /// From now on what happens is kept as lanes, for a page.
+    pub(crate) fn record(&mut self) {
+        self.scene.record = Some(Record::default());
+        record::look(self);
+    }
+
+    /// The lanes so far; nothing is kept any more.
+    pub(crate) fn take_record(&mut self) -> Vec<Lane> {
+        let record = self.scene.record.take().unwrap_or_default();
+        record.finish(self.scene.now)
     }
 
     /// Plans something that will be done to the world.
@@ -216,6 +234,23 @@ impl World {
         let ours =
             |id: ServerId| !self.scene.plane[id].foreign && self.scene.plane.is_ready(id, self.scene.now);
         self.scene.plane.ids().any(ours)
+    }
+
+    /// Lasting sessions on the busiest server, to the mean over all servers with an API.
+    pub(crate) fn busiest_per_mean(&self) -> f64 {
+        let mut counts = vec![0_u32; self.scene.plane.servers.len()];
+        for node in &self.nodes {
+            let lasting = node
+                .sessions
+                .values()
+                .filter(|session| node.is_lasting(session.client));
+            lasting.for_each(|session| counts[session.peer.server.0] += 1);
+        }
+        let serving = self.scene.plane.servers.iter().filter(|server| server.has_api());
+        let servers = u32::try_from(serving.count()).unwrap_or(1).max(1);
+        let all: u32 = counts.iter().sum();
+        let most = counts.into_iter().max().unwrap_or(0);
+        f64::from(most) * f64::from(servers) / f64::from(all.max(1))
     }
 
     /// So much later than now.

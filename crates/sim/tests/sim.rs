@@ -3,6 +3,12 @@
 #[path = "sim/calm.rs"]
 mod calm;
 
+#[path = "sim/fleet.rs"]
+mod fleet;
+
+#[path = "sim/rivals.rs"]
+mod rivals;
+
 #[path = "sim/swarm.rs"]
 mod swarm;
 

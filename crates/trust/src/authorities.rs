@@ -90,6 +90,16 @@ impl Authorities {
         Arc::clone(&self.roots)
     }
 
+    /// When the last of them ends, in seconds since 1970.
+    pub(crate) fn ends(&self) -> Option<i64> {
+        let ends = self
+            .validities
+            .iter()
+            .flatten()
+            .map(|validity| validity.not_after);
+        ends.max()
+    }
+
     /// What is wrong with the dates at `now` (seconds since 1970): only if no CA of the bundle is in its time.
     pub(crate) fn out_of_date(&self, now: i64) -> Option<String> {
         let complaints: Option<Vec<String>> = self
@@ -161,7 +171,7 @@ fn fingerprint(inside: &[u8]) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
     not_before: i64,
-    not_after: i64,
+    pub(crate) not_after: i64,
 }
 
 impl Validity {

@@ -56,6 +56,11 @@ impl Identity {
         &self.key.cert
     }
 
+    /// When it ends, in seconds since 1970.
+    pub(crate) fn ends(&self) -> Option<i64> {
+        self.validity.map(|validity| validity.not_after)
+    }
+
     /// What is wrong with its dates at `now` (seconds since 1970).
     pub(crate) fn out_of_date(&self, now: i64) -> Option<String> {
         self.validity.and_then(|validity| validity.complaint(now))

@@ -15,6 +15,7 @@
 //! | `kubeconfig.rs` | the forms that K3s and kubeadm write; one made whole, to be handed over |
 //! | `authorities.rs`, `identity.rs`, `credential.rs` | CA bundle, client certificate, what a request carries |
 //! | `verify.rs` | the two certificate verifiers |
+//! | `inspect.rs` | what a certificate says of itself, for reports |
 //! | `untrusted.rs` | a failed verification, in words with both times (H8) |
 //! | `file.rs` | bounded reading, and noticing that a file changed |
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ mod credential;
 mod error;
 mod file;
 mod identity;
+pub mod inspect;
 mod kubeconfig;
 mod material;
 mod trust;

@@ -8,8 +8,10 @@ use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 
+use crate::authorities::Authorities;
 use crate::credential::Credential;
 use crate::error::TrustError;
+use crate::identity::Identity;
 use crate::material::Material;
 use crate::verify;
 
@@ -147,6 +149,20 @@ impl Trust {
                 .map(|what| format!("the client certificate {what}: renew it, or set this machine's clock")),
         );
         problems
+    }
+
+    /// When the certificates in force end, in seconds since 1970, by what they are: `ca` (of several, the one that ends
+    /// last) and `client`.
+    #[must_use]
+    pub fn ends(&self) -> Vec<(&'static str, i64)> {
+        let material = self.material.load();
+        let authority = material.authorities.as_ref().and_then(Authorities::ends);
+        let identity = material.identity.as_ref().and_then(Identity::ends);
+        let ends = [
+            authority.map(|end| ("ca", end)),
+            identity.map(|end| ("client", end)),
+        ];
+        ends.into_iter().flatten().collect()
     }
 
     /// What is wrong with the files alone, a line each: for trust in others than the cluster's apiservers.

@@ -122,7 +122,7 @@ pub(crate) fn instant(seconds: i64) -> String {
 }
 
 /// A stranger's text, bounded and without control characters: it goes into logs.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .take(NAME_TOLD_MAX)
         .map(|c| if c.is_ascii_graphic() { c } else { '?' })

@@ -111,6 +111,12 @@ impl Ways {
         Ok(stream)
     }
 
+    /// Whether any server is told for whom a connection is opened: to others it is nothing.
+    #[must_use]
+    pub fn tell_openings(&self) -> bool {
+        !self.headed.is_empty()
+    }
+
     /// Tells what a server's name leads to: an exception from the proxy may be a name, and servers are dialled by address.
     pub fn name_leads_to(&self, name: &str, port: u16, addresses: &[IpAddr]) {
         if self.usual.is_none() || !self.no_proxy.excuses_name(name, port) {

@@ -1,4 +1,4 @@
-//! Whether a status is what `docs/status-schema.json` says. A small reader of JSON Schema: what the file uses (`type`,
+//! Whether a status is what `docs/status-schema.json` says, or something else what its schema says. A small reader of JSON Schema: what the file uses (`type`,
 //! `enum`, `required`, `properties`, `items`, `minimum`, `format`, `$ref`), and nothing else. The end-to-end tests of
 //! the command line read statuses by it, too.
 
@@ -13,7 +13,23 @@ pub(crate) fn schema() -> Value {
 /// is a fault.
 pub(crate) fn faults(status: &Value) -> Vec<String> {
     let schema = schema();
-    faults_in(&schema, &schema, status, "status")
+    faults_by(&schema, &schema, status)
+}
+
+/// The same of anything that `schema`, a part of the file `root`, describes.
+pub(crate) fn faults_by(root: &Value, schema: &Value, told: &Value) -> Vec<String> {
+    faults_in(root, schema, told, "told")
+}
+
+/// Every way in which `told` is not what `docs/commands-schema.json` says of this definition.
+#[allow(dead_code, reason = "the end-to-end tests of the command line use it")]
+pub(crate) fn faults_of(definition: &str, told: &Value) -> Vec<String> {
+    let root: Value = serde_json::from_str(include_str!("../../../../docs/commands-schema.json"))
+        .expect("the schema is JSON");
+    let schema = root["$defs"]
+        .get(definition)
+        .unwrap_or_else(|| panic!("{definition} is not defined"));
+    faults_in(&root, schema, told, definition)
 }
 
 fn faults_in(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jackline_admin::operate::{Done, Operate, Order, Pending, Refusal, SessionList};
 use jackline_admin::status::StateFileStatus;
-use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View};
+use jackline_admin::{Clock, Identity, Reading, SessionsView, SignsView, StateFileView, View};
 use jackline_core::{
     Administration, Capability, Class, Depth, EndpointView, Health, HeartbeatView, Mode, NodeState, NodeView,
-    Service, Snapshot, SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
+    Notice, Service, Snapshot, SourceId, SourceKind, SourceState, SourceView, Standing, Timestamp, Trust,
 };
 
 /// 2026-11-24T08:00:00Z.
@@ -37,8 +38,37 @@ impl View for Fixed {
     fn warnings(&self) -> Vec<String> {
         self.0.warnings.clone()
     }
+    fn signs(&self) -> SignsView {
+        self.0.signs.clone()
+    }
     fn services(&self) -> Vec<(Service, Reading)> {
         self.0.services.clone()
+    }
+}
+
+/// Answers orders as an agent might, and does nothing.
+pub(crate) struct Recorder;
+
+impl Operate for Recorder {
+    fn order(&self, order: Order) -> Pending<'_, Result<Done, Refusal>> {
+        let answer = match order {
+            Order::ResetState => Err(Refusal::Harmful("no".into())),
+            Order::Undrain { .. } => Err(Refusal::Unknown("no such endpoint".into())),
+            order => Ok(Done {
+                done: format!("{order:?}"),
+                ..Done::default()
+            }),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn sessions(&self) -> Pending<'_, SessionList> {
+        let now = "2026-11-24T08:00:00Z".parse().expect("a time");
+        Box::pin(std::future::ready(SessionList {
+            now,
+            open: 0,
+            sessions: Vec::new(),
+        }))
     }
 }
 
@@ -196,6 +226,8 @@ pub(crate) fn reading() -> Reading {
             refused_total: 2,
             over_limit_total: 1,
             endpoint_full_total: 5,
+            hedges_total: 4,
+            repeats_total: 1,
             bytes_upstream_total: 4096,
             bytes_downstream_total: 65_536,
             by_endpoint: BTreeMap::from([(address("10.0.0.2:6443"), 3)]),
@@ -206,6 +238,11 @@ pub(crate) fn reading() -> Reading {
             wall: wall(WALL),
         },
         warnings: vec!["[::1]:6440 could not be bound: this machine has no IPv6".into()],
+        signs: SignsView {
+            told: BTreeMap::from([(Notice::EndpointReady, 3), (Notice::NodeAttached, 1)]),
+            dropped: 0,
+            certificates: BTreeMap::from([("ca", 2_000_000_000), ("client", 1_800_000_000)]),
+        },
         services: vec![],
     }
 }

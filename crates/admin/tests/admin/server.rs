@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackline_admin::operate::Done;
 use jackline_admin::status::Status;
-use jackline_admin::{project, serve};
+use jackline_admin::{project, serve, serve_metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::fixture::{self, Fixed};
+use crate::fixture::{self, Fixed, Recorder};
 
 /// Far beyond what anything here takes, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -30,9 +31,14 @@ impl Socket {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = UnixListener::bind(folder.path().join("s")).expect("a socket");
         let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, Arc::new(Fixed(fixture::reading())), async {
-            let _ = stopped.await;
-        }));
+        let served = tokio::spawn(serve(
+            listener,
+            Arc::new(Fixed(fixture::reading())),
+            Arc::new(Recorder),
+            async {
+                let _ = stopped.await;
+            },
+        ));
         Self { folder, stop, served }
     }
 
@@ -95,13 +101,78 @@ async fn what_is_not_there_is_told_in_a_sentence() {
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
     assert_eq!(
         body(&answer),
-        "there is no such path; there are /status, /metrics and /healthz\n"
+        "there is no such path; there are /status, /sessions, /metrics and /healthz to GET, and /drain, /undrain, /refresh and /reset-state to POST\n"
     );
     let answer = socket
         .exchange(b"DELETE /status HTTP/1.1\r\nHost: j\r\nConnection: close\r\n\r\n")
         .await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
-    assert_eq!(body(&answer), "this path only answers GET\n");
+    assert!(
+        body(&answer).starts_with("this path answers another method"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn orders_are_posted_and_a_get_orders_nothing() {
+    let socket = Socket::open();
+    let post = |path: &str| format!("POST {path} HTTP/1.1\r\nHost: j\r\nConnection: close\r\n\r\n");
+    let path = "/drain?endpoint=10.0.0.2:6443&seconds=60";
+    let answer = socket.exchange(post(path).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let done: Done = serde_json::from_str(body(&answer)).expect("what was done");
+    assert!(
+        done.done.contains("10.0.0.2:6443") && done.done.contains("60s"),
+        "{done:?}"
+    );
+    assert!(
+        socket.get(path).await.starts_with("HTTP/1.1 405 "),
+        "a GET orders nothing"
+    );
+    let answer = socket
+        .exchange(post("/drain?endpoint=10.0.0.2&seconds=60").as_bytes())
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let answer = socket
+        .exchange(post("/undrain?endpoint=10.9.9.9:1").as_bytes())
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    let answer = socket.exchange(post("/reset-state").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 409 "), "{answer}");
+    assert!(socket.get("/sessions").await.contains("\"sessions\":[]"));
+}
+
+#[tokio::test]
+async fn on_tcp_there_are_metrics_and_nothing_else() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let view = Arc::new(Fixed(fixture::reading()));
+    let serving = tokio::spawn(serve_metrics(listener, view, std::future::pending()));
+    let get = async |path: &str| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: j\r\nConnection: close\r\nAccept: text/plain\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("asked");
+        let mut answer = String::new();
+        let read = timeout(DEADLINE, stream.read_to_string(&mut answer)).await;
+        read.expect("in time").expect("text");
+        answer
+    };
+    let metrics = get("/metrics").await;
+    assert!(
+        metrics.contains("content-type: text/plain; version=0.0.4"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\njackline_sessions_opened_total 12\n"),
+        "{metrics}"
+    );
+    for path in ["/status", "/sessions", "/drain"] {
+        assert!(get(path).await.starts_with("HTTP/1.1 404 "), "{path}");
+    }
+    serving.abort();
 }
 
 #[tokio::test]

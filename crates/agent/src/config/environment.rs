@@ -30,6 +30,8 @@ pub struct Flags {
     pub status_listen: Option<String>,
     /// `--log-level LEVEL`.
     pub log_level: Option<String>,
+    /// `--log-format FORMAT`.
+    pub log_format: Option<String>,
     /// `--profile PROFILE`.
     pub profile: Option<String>,
     /// Where the profile looks for the node's files: the folder that stands for its `/`. `None`: `/` itself. What is found is told by the
@@ -71,6 +73,11 @@ impl Flags {
             "log.level",
             "--log-level",
             self.log_level.iter().cloned().collect(),
+        );
+        give(
+            "log.format",
+            "--log-format",
+            self.log_format.iter().cloned().collect(),
         );
         give("profile", "--profile", self.profile.iter().cloned().collect());
         words

@@ -11,8 +11,8 @@ use super::layers::Layers;
 use super::services;
 use super::value::{ProxyChoice, show_duration};
 use super::{
-    ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, Limits, LogLevel, MemberUrl, NameServer, Node,
-    ServerUrl, Supervisor, Timing,
+    ByteSize, Cluster, Config, Distribution, Etcd, Kubernetes, Limits, LogFormat, LogLevel, MemberUrl,
+    NameServer, Node, ServerUrl, Supervisor, Timing,
 };
 use crate::profile::{Found, Profile};
 
@@ -47,7 +47,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         })
         .unwrap_or_default();
     let listen = layers.value("listen", default_listen());
-    let state_dir = layers.value("state-dir", PathBuf::from("/var/lib/jackline"));
+    let state_dir = state_dir(layers);
     let socket = socket(layers);
     let status_listen = layers.optional("status-listen");
     let cluster = cluster(layers);
@@ -81,10 +81,19 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         timing: timing(layers),
         allow_loopback_upstreams: layers.value("allow-loopback-upstreams", false),
         journal_size: journal_size(layers),
+        metrics_listen: layers
+            .derived("metrics-listen", "nowhere", || Some(Vec::new()))
+            .unwrap_or_default(),
         log_level: layers.value("log.level", LogLevel::Info),
+        log_format: layers.value("log.format", LogFormat::Text),
         shown: Vec::new(),
         warnings: Vec::new(),
     }
+}
+
+/// Where what is remembered is.
+pub(crate) fn state_dir(layers: &mut Layers<'_>) -> PathBuf {
+    layers.value("state-dir", PathBuf::from("/var/lib/jackline"))
 }
 
 /// Where the admin socket is.

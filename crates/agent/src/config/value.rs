@@ -232,6 +232,17 @@ pub enum LogLevel {
     Trace,
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+choice!(LogFormat, "text or json", "text" => Text, "json" => Json);
+
 choice!(LogLevel, "error, warn, info, debug or trace",
     "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug, "trace" => Trace);
 

@@ -6,13 +6,15 @@ use jackline_core::{Event, Policy, Timestamp};
 
 use super::{Driver, Effects};
 
+use crate::lines;
+
 impl<E: Effects> Driver<E> {
     /// A new core, with another seed, that remembers the newest membership; or, if that is what it panics over, nothing.
     pub(super) fn restart(&mut self, now: Timestamp) {
         let (records, trusted) = self.membership.clone();
         self.renew(now);
         if let Err(message) = self.step(now, Event::MembershipRestored { records, trusted }) {
-            tracing::error!(target: "jackline", %message, "the core panicked over what is remembered; it starts with nothing but the configuration");
+            tracing::error!(target: "jackline", event = lines::DEFECT, %message, "the core panicked over what is remembered; it starts with nothing but the configuration");
             self.journal.panicked(now, &message);
             self.renew(now);
         }

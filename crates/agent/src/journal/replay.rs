@@ -1,7 +1,7 @@
 //! Reads a segment back: the core as it was, and the events that it was told, one after the other.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use jackline_core::{Action, Policy};
@@ -41,6 +41,7 @@ pub struct Replay<R> {
     pub header: Header,
     reader: R,
     line: u64,
+    cut: bool,
 }
 
 /// Opens the segment at `path`.
@@ -62,7 +63,10 @@ impl<R: BufRead> Replay<R> {
             jackline_journal: u32,
         }
         let damaged = |why: String| ReplayError::Damaged { line: 1, why };
-        let text = read_line(&mut reader, 1)?.ok_or_else(|| damaged("there is no whole line".to_owned()))?;
+        let text = match read_line(&mut reader, 1)? {
+            Read::Line(text) => text,
+            Read::Cut | Read::End => return Err(damaged("there is no whole line".to_owned())),
+        };
         let version: Version = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if version.jackline_journal != FORMAT {
             return Err(ReplayError::Format(version.jackline_journal));
@@ -72,7 +76,18 @@ impl<R: BufRead> Replay<R> {
             header,
             reader,
             line: 1,
+            cut: false,
         })
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Whether the end was in the middle of a line, as after a kill.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Plays the rest of the segment on a copy of its checkpoint; `see` is told of each event's line, the core after
@@ -106,21 +121,45 @@ impl<R: BufRead> Iterator for Replay<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.line += 1;
         let text = match read_line(&mut self.reader, self.line) {
-            Ok(text) => text?,
+            Ok(Read::Line(text)) => text,
+            Ok(Read::End) => return None,
+            Ok(Read::Cut) => {
+                self.cut = true;
+                return None;
+            }
             Err(error) => return Some(Err(error)),
         };
         let damaged = |why: serde_json::Error| ReplayError::Damaged {
             line: self.line,
             why: why.to_string(),
         };
-        Some(serde_json::from_str(&text).map_err(damaged))
+        let line: Result<Line, ReplayError> = serde_json::from_str(&text).map_err(damaged);
+        Some(line.map(|mut line| {
+            // An empty list is not written.
+            if self.header.tells_actions && matches!(line.what, What::Event(_)) {
+                line.actions.get_or_insert_default();
+            }
+            line
+        }))
     }
 }
 
-/// The next whole line; `None`: there is none any more.
-fn read_line(reader: &mut impl BufRead, line: u64) -> Result<Option<String>, ReplayError> {
+/// What was read.
+enum Read {
+    /// A whole line, without its end.
+    Line(String),
+    /// A part of a line, and then the end.
+    Cut,
+    /// The end.
+    End,
+}
+
+fn read_line(reader: &mut impl BufRead, line: u64) -> Result<Read, ReplayError> {
     let mut text = Vec::new();
     reader.take(LINE_MAX).read_until(b'\n', &mut text)?;
+    if text.is_empty() {
+        return Ok(Read::End);
+    }
     if text.pop() != Some(b'\n') {
         if text.len() as u64 + 1 >= LINE_MAX {
             return Err(ReplayError::Damaged {
@@ -128,10 +167,10 @@ fn read_line(reader: &mut impl BufRead, line: u64) -> Result<Option<String>, Rep
                 why: "longer than 64 MiB".to_owned(),
             });
         }
-        return Ok(None);
+        return Ok(Read::Cut);
     }
     String::from_utf8(text)
-        .map(Some)
+        .map(Read::Line)
         .map_err(|error| ReplayError::Damaged {
             line,
             why: error.to_string(),

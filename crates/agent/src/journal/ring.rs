@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::time::{Duration, Instant};
 
 use crate::files::Files;
+use crate::lines;
 
 /// So many chunks wait for a disk that hangs; later ones are dropped.
 const CHUNKS_MAX: usize = 64;
@@ -61,7 +62,7 @@ impl Outlet {
     pub(crate) fn finish(self, within: Duration) {
         drop(self.sender);
         if self.done.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!(target: "jackline", "the journal could not be written in time; its end is lost");
+            tracing::warn!(target: "jackline", event = lines::JOURNAL_UNSAVED, "the journal could not be written in time; its end is lost");
         }
     }
 }
@@ -138,13 +139,13 @@ impl Ring {
         match self.write() {
             Ok(()) => {
                 if self.retry_at.take().is_some() {
-                    tracing::info!(target: "jackline", folder = %self.dir.display(), "the journal is written again");
+                    tracing::info!(target: "jackline", event = lines::JOURNAL_SAVED, folder = %self.dir.display(), "the journal is written again");
                 }
             }
             Err(error) => {
                 if self.retry_at.is_none() {
                     let folder = self.dir.display();
-                    tracing::warn!(target: "jackline", %folder, %error, "the journal cannot be written and is kept in memory; it is tried again each minute");
+                    tracing::warn!(target: "jackline", event = lines::JOURNAL_UNSAVED, %folder, %error, "the journal cannot be written and is kept in memory; it is tried again each minute");
                 }
                 self.retry_at = Some(Instant::now() + self.retry);
             }

@@ -14,6 +14,7 @@ use jackline_core::{
 use proptest::prelude::{Strategy, any, prop};
 use proptest::test_runner::{Config, TestRunner};
 
+use super::deeds::are_alike;
 use super::replay::{Replay, ReplayError, replay, segments};
 use super::ring::Outlet;
 use super::{Journal, Line, Origin, What};
@@ -372,6 +373,7 @@ fn live(dir: &Path, events: &[(u64, Event)]) -> (Policy, Vec<Told>) {
         journal.record(at(now), event, &policy, &origin);
         let mut actions = Vec::new();
         policy.step(at(now), event.clone(), &mut actions);
+        journal.acted(&actions);
         told.push((at(now), actions));
     }
     journal.finish(at(now), PATIENCE);
@@ -404,7 +406,14 @@ fn replaying_any_segment_does_again_what_the_live_run_did() {
                     );
                 }
                 let after = replay
-                    .play(|line, _, actions| again.push((line.at, actions.to_vec())))
+                    .play(|line, _, actions| {
+                        let kept = line.actions.as_deref().expect("the journal tells them");
+                        assert!(
+                            are_alike(kept, actions),
+                            "{kept:?} was kept, {actions:?} was played"
+                        );
+                        again.push((line.at, actions.to_vec()));
+                    })
                     .expect("played");
                 following = Some(after);
             }

@@ -85,10 +85,7 @@ fn mark(host: &Host, layout: &Layout, hidden: &mut Vec<String>) -> Option<String
 /// Fills in the table. `is_here`: something of the distribution is on the node, so that what is not there means something.
 fn fill(host: &Host, layout: &'static Layout, why: String, is_here: bool) -> Found {
     let options = Options::read(host, layout);
-    let data = match options.last("data-dir") {
-        Some(told) if told.value.starts_with('/') => told.value.trim_end_matches('/').to_owned(),
-        _ => layout.data_dir.to_owned(),
-    };
+    let data = data_folder(&options, layout);
     let mut survey = Survey {
         host,
         layout,
@@ -118,6 +115,14 @@ fn fill(host: &Host, layout: &'static Layout, why: String, is_here: bool) -> Fou
         found.miss(&[], problem);
     }
     found
+}
+
+/// The distribution's data folder: where the operator put it, else where it is by itself.
+pub(crate) fn data_folder(options: &Options, layout: &Layout) -> String {
+    match options.last("data-dir") {
+        Some(told) if told.value.starts_with('/') => told.value.trim_end_matches('/').to_owned(),
+        _ => layout.data_dir.to_owned(),
+    }
 }
 
 /// One look at one node.

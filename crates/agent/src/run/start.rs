@@ -2,14 +2,15 @@
 //! but a signal ends it. What fails of another service is that service's own matter ([`Berth`]).
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackline_admin::Identity;
+use jackline_admin::operate::Operate;
+use jackline_admin::{Identity, View};
 use jackline_core::{Service, Timestamp};
 use jackline_way::Ways;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::{Running, StartError, kernel};
@@ -18,6 +19,7 @@ use crate::claim::{self, Socket};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, Ground};
+use crate::lines;
 use crate::proxy_names;
 use crate::systemd::handed::Handed;
 use crate::view::Shown;
@@ -33,6 +35,7 @@ pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, Star
     let plan = Plan::api(config, &ways, seed);
     let (api_listeners, mut further_listeners) = share(config, &mut handed);
     let bound = jackline_proxy::bind_beside(&plan.proxy, api_listeners)?;
+    let metrics = metrics_listeners(&config.metrics_listen)?;
     let identity = identity(config, bound.addresses().to_vec());
     let warnings: Vec<String> = config
         .warnings
@@ -51,7 +54,7 @@ pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, Star
         .chain(api.trust.problems())
         .chain(api.note())
     {
-        tracing::warn!(target: "jackline", "{warning}");
+        tracing::warn!(target: "jackline", event = lines::WARNING, "{warning}");
     }
 
     let published = Arc::clone(&api.published);
@@ -70,7 +73,8 @@ pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, Star
         further: further.clone(),
         ..api.show(identity, warnings)
     };
-    show(&socket, shown.clone(), &stop)?;
+    let shown = Arc::new(shown);
+    show(&socket, metrics, Arc::clone(&shown), &stop)?;
     if let Some(address) = config.status_listen {
         show_page(address, shown, &stop)?;
     }
@@ -84,12 +88,12 @@ pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, Star
     })
 }
 
+/// Listeners that were handed over.
+type Handover = Vec<std::net::TcpListener>;
+
 /// Which of the handed listeners are the API's, and which the others' by the key that names theirs. The API has what nobody else is
 /// configured to have.
-fn share(
-    config: &Config,
-    handed: &mut Handed,
-) -> (Vec<TcpListener>, BTreeMap<&'static str, Vec<TcpListener>>) {
+fn share(config: &Config, handed: &mut Handed) -> (Handover, BTreeMap<&'static str, Handover>) {
     let further = config
         .listeners()
         .into_iter()
@@ -99,30 +103,57 @@ fn share(
     (handed.rest(), further)
 }
 
-/// Answers on the admin socket until `stop`.
-fn show(socket: &Socket, shown: Shown, stop: &CancellationToken) -> Result<(), StartError> {
+/// Where the metrics are answered on TCP.
+fn metrics_listeners(listen: &[SocketAddr]) -> Result<Vec<TcpListener>, StartError> {
+    let bind = |&address: &SocketAddr| {
+        let failed = |source| StartError::Metrics { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        tracing::info!(target: "jackline", event = lines::METRICS_OPEN, listen = %bound, "the metrics are answered on TCP");
+        TcpListener::from_std(listener).map_err(failed)
+    };
+    listen.iter().map(bind).collect()
+}
+
+/// Answers on the admin socket, and the metrics where they are wanted besides, until `stop`.
+fn show(
+    socket: &Socket,
+    metrics: Vec<TcpListener>,
+    shown: Arc<Shown>,
+    stop: &CancellationToken,
+) -> Result<(), StartError> {
     let listener = socket
         .listener()
         .and_then(UnixListener::from_std)
         .map_err(kernel("admin socket"))?;
     tokio::spawn(jackline_admin::serve(
         listener,
-        Arc::new(shown),
+        Arc::clone(&shown) as Arc<dyn View>,
+        Arc::clone(&shown) as Arc<dyn Operate>,
         stop.clone().cancelled_owned(),
     ));
+    for listener in metrics {
+        let view = Arc::clone(&shown) as Arc<dyn View>;
+        tokio::spawn(jackline_admin::serve_metrics(
+            listener,
+            view,
+            stop.clone().cancelled_owned(),
+        ));
+    }
     Ok(())
 }
 
 /// The page, until `stop`.
-fn show_page(address: SocketAddr, shown: Shown, stop: &CancellationToken) -> Result<(), StartError> {
+fn show_page(address: SocketAddr, shown: Arc<Shown>, stop: &CancellationToken) -> Result<(), StartError> {
     let page = |source| StartError::Page { address, source };
-    let listener = TcpListener::bind(address).map_err(page)?;
+    let listener = std::net::TcpListener::bind(address).map_err(page)?;
     listener.set_nonblocking(true).map_err(page)?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(page)?;
+    let listener = TcpListener::from_std(listener).map_err(page)?;
     let address = listener.local_addr().map_err(page)?;
-    tracing::info!(target: "jackline", "the status page is at http://{address}/");
+    tracing::info!(target: "jackline", event = lines::PAGE_OPEN, "the status page is at http://{address}/");
     let stop = stop.clone().cancelled_owned();
-    tokio::spawn(jackline_admin::serve_page(listener, Arc::new(shown), stop));
+    tokio::spawn(jackline_admin::serve_page(listener, shown, stop));
     Ok(())
 }
 
@@ -153,12 +184,12 @@ fn identity(config: &Config, listen: Vec<SocketAddr>) -> Identity {
 
 fn tell_start(config: &Config, listen: &[SocketAddr]) {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(target: "jackline", version, node = config.node.name, ?listen, "jackline starts");
+    tracing::info!(target: "jackline", event = lines::STARTS, version, node = config.node.name, ?listen, "jackline starts");
     let found = &config.profile;
     let role = found.role.as_ref().map(|(role, _)| role.to_string());
-    tracing::info!(target: "jackline", profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
+    tracing::info!(target: "jackline", event = lines::STARTS, profile = found.profile.name(), role, "profile {}: {}", found.profile, found.why);
     if let Some(proxy) = &config.way.proxy {
-        tracing::info!(target: "jackline", %proxy, "servers are reached through a CONNECT proxy");
+        tracing::info!(target: "jackline", event = lines::STARTS, %proxy, "servers are reached through a CONNECT proxy");
     }
 }
 

@@ -14,6 +14,7 @@ use jackline_core::{Record, Timestamp};
 use super::format::{self, Earlier, Memory};
 use super::{Found, path, replace, set_aside};
 use crate::files::Files;
+use crate::lines;
 
 /// How long after a failure the next attempt is made, if nothing new comes first.
 pub(crate) const RETRY: Duration = Duration::from_secs(60);
@@ -116,6 +117,14 @@ impl Saver {
         self.shared.changed.notify_all();
     }
 
+    /// Keeps a copy of the file as it is now aside. Gives its path; `None`: there is no file yet. Waits for the disk.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub(crate) fn keep_aside(&self, word: &str) -> std::io::Result<Option<PathBuf>> {
+        super::keep_aside(&*self.shared.files, &self.shared.dir, word)
+    }
+
     /// How it fares.
     pub(crate) fn view(&self) -> StateFileView {
         let inner = self.shared.lock();
@@ -143,7 +152,7 @@ impl Saver {
         while inner.waiting.is_some() || inner.writing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                tracing::warn!(target: "jackline", "the state file could not be written in time; the last changes are lost");
+                tracing::warn!(target: "jackline", event = lines::STATE_LATE, "the state file could not be written in time; the last changes are lost");
                 return;
             }
             inner = self
@@ -243,7 +252,7 @@ impl Shared {
         match written {
             Ok(()) => {
                 if inner.failure.take().is_some() {
-                    tracing::info!(target: "jackline", file = %file.display(), "the state file is written again");
+                    tracing::info!(target: "jackline", event = lines::STATE_SAVED, file = %file.display(), "the state file is written again");
                 }
                 inner.retry_at = None;
                 inner.saved = Some(waiting.wall);
@@ -254,6 +263,7 @@ impl Shared {
                 if inner.failure.as_ref() != Some(&failure) {
                     tracing::error!(
                         target: "jackline",
+                        event = lines::STATE_UNSAVED,
                         "{failure}; a restart would forget what is learnt from now on; free some space or mend the folder's mode"
                     );
                 }

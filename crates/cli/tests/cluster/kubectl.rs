@@ -50,6 +50,15 @@ impl Kubectl {
         }
     }
 
+    /// What another program needs to start this very kubectl.
+    pub(crate) fn variables(&self) -> [(&'static str, &std::path::Path); 3] {
+        [
+            ("KUBECTL", &self.program),
+            ("KUBECONFIG", &self.kubeconfig),
+            ("HOME", &self.home),
+        ]
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command

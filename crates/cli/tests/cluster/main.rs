@@ -3,9 +3,12 @@
 //! Waiting takes real time here, but only ever for something, with a deadline; where a rule is about a time, that passes.
 
 mod credentials;
+mod doctor;
+mod fleet;
 mod killed;
 mod kubectl;
 mod long_sessions;
+mod monitoring;
 mod node;
 #[path = "../e2e/program.rs"]
 mod program;

@@ -65,6 +65,16 @@ pub(crate) struct Node {
 impl Node {
     /// A node joined to the server `a`, with the one credential that `given` writes below `cluster:`.
     pub(crate) fn start(plane: &ControlPlane, name: &str, given: impl Fn(&Credentials) -> String) -> Self {
+        Self::start_with(plane, name, given, "")
+    }
+
+    /// The same with more lines of configuration; `{ip}` in them is the address that is the node's own.
+    pub(crate) fn start_with(
+        plane: &ControlPlane,
+        name: &str,
+        given: impl Fn(&Credentials) -> String,
+        more: &str,
+    ) -> Self {
         let folder = TempDir::new().expect("a folder");
         let listen = SocketAddr::from((plane.free_address().expect("an address"), PORT));
         let files = plane
@@ -75,7 +85,8 @@ impl Node {
             "node: {{ name: {name} }}\nservers: [\"https://{join}\"]\nlisten: [\"{listen}\"]\nstate-dir: {state}\nsocket: {socket}\n\
              cluster:\n  ca-file: {ca}\n  {given}\nallow-loopback-upstreams: true\n\
              timing: {{ grace: {grace}ms, unwitnessed-grace: {unwitnessed}ms, refresh-watched: 500ms, refresh-polled: 500ms, \
-             drain-time: 1s, settling-time: 1s, shutdown-time: 1s }}\n",
+             drain-time: 1s, settling-time: 1s, shutdown-time: 1s }}\n{more}",
+            more = more.replace("{ip}", &listen.ip().to_string()),
             join = server(plane, "a").address(),
             state = at("state").display(),
             socket = at("s").display(),
@@ -96,7 +107,7 @@ impl Node {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -5,12 +5,14 @@
 
 mod apiserver;
 mod caller;
+mod commands;
 mod configuration;
 #[path = "../../../admin/tests/admin/described.rs"]
 mod described;
 mod examples;
 mod families;
 mod life;
+mod logs;
 mod node;
 mod not_running;
 mod program;
@@ -20,6 +22,7 @@ mod proxy;
 mod rbac;
 #[path = "../../../way/tests/way/receiver.rs"]
 mod receiver;
+mod replay;
 mod restart;
 mod service_manager;
 mod shutdown;

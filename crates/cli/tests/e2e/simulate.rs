@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::described::faults_by;
 use crate::program::{end_of, jackline, run, until, within};
 
 #[tokio::test]
@@ -10,6 +11,7 @@ async fn seeds_are_played_and_reported_as_json_the_same_each_time() {
     let first = play().await;
     assert_eq!(first.code, Some(0), "{}", first.err);
     let report: serde_json::Value = serde_json::from_str(&first.out).expect("JSON");
+    described("swarm", &report);
     assert_eq!(report["seeds"], 3);
     assert_eq!(report["failed"], 0);
     assert!(
@@ -18,6 +20,24 @@ async fn seeds_are_played_and_reported_as_json_the_same_each_time() {
             .is_some_and(|seconds| seconds > 100)
     );
     assert_eq!(play().await.out, first.out);
+}
+
+/// What is printed is what `docs/simulate-schema.json` says.
+fn described(part: &str, told: &serde_json::Value) {
+    let schema = include_str!("../../../../docs/simulate-schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("the schema is JSON");
+    let part = &schema["$defs"][part];
+    assert!(part.is_object());
+    assert_eq!(faults_by(&schema, part, told), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_seed_as_json_has_its_story_and_its_timeline() {
+    let ended = run(["simulate", "--seeds", "1..2", "--timeline", "--output", "json"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let told: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+    described("seed", &told);
+    assert!(told["timeline"].as_array().is_some_and(|lines| lines.len() > 20));
 }
 
 #[tokio::test]
@@ -52,10 +72,47 @@ async fn ctrl_c_tells_what_is_known_so_far() {
 }
 
 #[tokio::test]
+async fn ctrl_c_in_an_exhaustive_search_tells_the_levels_that_are_done() {
+    let mut command = jackline(["simulate", "--exhaustive", "--depth", "12", "--output", "json"]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let id = child.id().expect("it runs");
+    let progress = child.stderr.take().expect("its errors");
+    let mut progress = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(progress));
+    let level = within("a level is done", progress.next_line()).await;
+    let level = level.expect("it can be read").expect("there is one");
+    assert!(level.contains("states") && level.contains(" to go"), "{level}");
+    until(
+        "it listens to signals",
+        || async move { listens(id).then_some(()) },
+    )
+    .await;
+    let pid = Pid::from_raw(i32::try_from(id).expect("a pid")).expect("a pid");
+    kill_process(pid, Signal::INT).expect("it is there");
+    let output = within("it ends", child.wait_with_output())
+        .await
+        .expect("it ended");
+    assert_eq!(output.status.code(), Some(130));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    described("search", &told[0]);
+    assert_eq!(told[0]["stopped"], true);
+    assert!(
+        told[0]["levels"][0]["states"]
+            .as_u64()
+            .is_some_and(|states| states > 0)
+    );
+}
+
+#[tokio::test]
 async fn all_that_can_happen_is_played_and_k3s_old_policy_is_found_stuck() {
     let ended = run(["simulate", "--exhaustive", "--depth", "3", "--output", "json"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let told: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+    for search in told.as_array().expect("an array") {
+        described("search", search);
+    }
     let jackline = told[0]["states"].as_u64().expect("a count");
     assert!(jackline > 500, "{jackline} states");
     assert_eq!(told[0]["stuck"], 0);

@@ -273,4 +273,35 @@ impl Stage {
             got,
         );
     }
+
+    /// Whatever happened, the journal of each node plays to the same actions again.
+    pub(crate) async fn check_journals(&mut self) {
+        let (mut events, mut found, mut played) = (0, Vec::new(), 0_u64);
+        for node in &self.nodes {
+            match node.replay().await {
+                // A naive balancer keeps none.
+                Ok(None) => continue,
+                Ok(Some(replayed)) => {
+                    events += replayed.events;
+                    if !replayed.is_the_same() {
+                        found.push(format!("{}: {}", node.name(), replayed.verdict));
+                    }
+                }
+                Err(error) => found.push(format!("{}: {error:#}", node.name())),
+            }
+            played += 1;
+        }
+        if played == 0 {
+            return;
+        }
+        let got = match found.is_empty() {
+            true => format!("{} of {played} nodes", counted(events, "event", "events")),
+            false => found.join(", "),
+        };
+        self.check(
+            "every node's journal replays to the same actions",
+            found.is_empty(),
+            got,
+        );
+    }
 }

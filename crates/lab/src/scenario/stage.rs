@@ -295,6 +295,7 @@ impl Stage {
                 evidence.reasons(self.fault, &self.kills)
             ));
         }
+        self.check_journals().await;
         let passed = !self.checks.is_empty() && self.checks.iter().all(|check| check.passed);
         let tail = |node: &Node| NodeLog {
             node: node.name().to_owned(),

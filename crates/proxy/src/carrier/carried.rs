@@ -14,6 +14,7 @@ use crate::fault::{self, SessionError, Side};
 use crate::flight::Settled;
 use crate::parting::Parting;
 use crate::peer::{Peer, Upstream};
+use crate::plane::OpenSession;
 use crate::shared::Seat;
 use crate::tcp_info::{self, Sample};
 use crate::thread::Present;
@@ -36,6 +37,8 @@ pub(crate) struct Carried {
     copy: Copy,
     seat: Seat,
     present: Present,
+    /// On which side the kernel tells of room: downstream, upstream.
+    told_of_room: [bool; 2],
 }
 
 impl Carried {
@@ -53,7 +56,27 @@ impl Carried {
             copy,
             seat,
             present,
+            told_of_room: [false; 2],
         })
+    }
+
+    /// A side whose socket has no room and whose kernel is not to tell of it yet; from now on it is.
+    pub(super) fn wants_room(&mut self) -> Option<Side> {
+        let sides = [Side::Downstream, Side::Upstream];
+        for (side, told) in sides.into_iter().zip(&mut self.told_of_room) {
+            if !*told && self.copy.lacks_room(side) {
+                *told = true;
+                return Some(side);
+            }
+        }
+        None
+    }
+
+    pub(super) fn socket(&self, side: Side) -> BorrowedFd<'_> {
+        match side {
+            Side::Downstream => self.client(),
+            Side::Upstream => self.upstream(),
+        }
     }
 
     pub(super) fn client(&self) -> BorrowedFd<'_> {
@@ -62,6 +85,19 @@ impl Carried {
 
     pub(super) fn upstream(&self) -> BorrowedFd<'_> {
         self.upstream.peer.stream().as_fd()
+    }
+
+    /// Who, where, since when, how much. `None`: the kernel does not know the client any more.
+    pub(super) fn told(&self, now: Instant) -> Option<OpenSession> {
+        let entry = self.upstream.entry();
+        let (opened, [up, down]) = entry.account();
+        Some(OpenSession {
+            client: self.client.stream().peer_addr().ok()?,
+            endpoint: entry.ledger.endpoint,
+            open_for: now.saturating_duration_since(opened),
+            bytes_from_client: up,
+            bytes_from_upstream: down,
+        })
     }
 
     /// From now on orders come by summons; one may have come already.

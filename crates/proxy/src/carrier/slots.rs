@@ -39,6 +39,11 @@ impl<T> Slots<T> {
         self.slots.get_mut(key)?.as_mut()
     }
 
+    /// Every value, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
     /// Takes the value out; its number is free.
     pub(super) fn remove(&mut self, key: usize) -> Option<T> {
         let value = self.slots.get_mut(key)?.take()?;

@@ -117,16 +117,22 @@ impl Lane {
         self.over
     }
 
-    /// Moves what can be moved, up to [`TURN_MAX`].
+    /// Whether the receiver took less than it was given.
+    pub(super) fn lacks_room(&self) -> bool {
+        !self.writable && !self.over
+    }
+
+    /// Moves what can be moved, up to [`TURN_MAX`]. `last`: the other direction is over, so that the close of both sockets
+    /// that follows is the FIN as well.
     pub(super) fn turn(
         &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
+        between: (BorrowedFd<'_>, BorrowedFd<'_>),
+        last: bool,
         tools: &mut Tools,
         gauge: &Gauge,
         now: Instant,
     ) -> Result<Pace, Broken> {
-        let pace = self.move_on(from, to, tools, gauge, now);
+        let pace = self.move_on(between, last, tools, gauge, now);
         if matches!(&self.unsent, Unsent::Piped(lease) if lease.holds() == 0) {
             self.unsent = Unsent::Nothing;
         }
@@ -155,8 +161,8 @@ impl Lane {
 
     fn move_on(
         &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
+        (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
+        last: bool,
         tools: &mut Tools,
         gauge: &Gauge,
         now: Instant,
@@ -171,6 +177,9 @@ impl Lane {
             }
             if self.ended {
                 self.over = true;
+                if last {
+                    return Ok(Pace::Rest);
+                }
                 // Half-close: the sender's FIN becomes ours to the receiver.
                 return match socket::finish(to) {
                     Ok(()) => Ok(Pace::Rest),

@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     pub(super) lost: Cell<u8>,
     /// When the kernel was last asked, the upstream had not acknowledged all.
     pub(super) outstanding: Cell<bool>,
+    /// Bytes received, going up and going down.
+    bytes: [Cell<u64>; 2],
     /// Bytes that we hold for either side.
     unsent: [Cell<usize>; 2],
     /// It is on the list of those that wait for something.
@@ -67,6 +69,7 @@ impl Entry {
             handshake: Cell::default(),
             lost: Cell::default(),
             outstanding: Cell::default(),
+            bytes: Default::default(),
             unsent: Default::default(),
             watched: Cell::new(false),
             plan: Cell::default(),
@@ -118,6 +121,18 @@ impl Entry {
     /// Whether the server has begun a handshake and not ended it.
     pub(super) fn is_in_handshake(&self) -> bool {
         self.handshake.get() && self.is_heard()
+    }
+
+    /// Notes how many bytes were received in one of the two directions.
+    pub(crate) fn count(&self, direction: usize, bytes: u64) {
+        if let Some(all) = self.bytes.get(direction) {
+            all.set(all.get().saturating_add(bytes));
+        }
+    }
+
+    /// When it was opened, and the bytes received since, going up and going down.
+    pub(crate) fn account(&self) -> (Instant, [u64; 2]) {
+        (self.opened, [self.bytes[0].get(), self.bytes[1].get()])
     }
 
     /// Notes how many bytes we hold in one of the two directions.

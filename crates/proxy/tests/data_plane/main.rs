@@ -8,6 +8,7 @@ mod dead_peers;
 mod dialling;
 mod first_flight;
 mod limits;
+mod list;
 mod support;
 mod tls;
 mod way;

@@ -9,10 +9,11 @@ use std::hash::Hash;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jackline_core::{Action, Ask, Breadth, Event, Jitter, Record, RefreshId, RefreshSource, Timestamp};
+use jackline_core::{Action, Ask, Breadth, Event, Jitter, RefreshId, RefreshSource, SourceId, Timestamp};
 
 use super::cast::{KUBERNETES, SUPERVISOR, address};
 use super::subject::Subject;
+use crate::rivals::record;
 
 /// A watch that could not be opened is tried again after this.
 const WATCH_RETRY: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ pub struct K3sBefore2024 {
     /// What the watch told last; the default stands behind it if it is not in it.
     list: Vec<SocketAddr>,
     default: SocketAddr,
+    kubernetes: SourceId,
+    supervisor: SourceId,
     /// Whom new connections go to first.
     current: SocketAddr,
     asking: bool,
@@ -34,17 +37,34 @@ pub struct K3sBefore2024 {
 }
 
 impl K3sBefore2024 {
-    /// A process that knows only the address that the node was joined with.
+    /// A process that knows only the address that the checker's node was joined with.
     pub fn started(now: Timestamp) -> Self {
+        Self::joined_to(address(0), KUBERNETES, SUPERVISOR, now)
+    }
+
+    /// A process that knows only the address that its node was joined with, and its two sources.
+    pub(crate) fn joined_to(
+        default: SocketAddr,
+        kubernetes: SourceId,
+        supervisor: SourceId,
+        now: Timestamp,
+    ) -> Self {
         Self {
             list: Vec::new(),
-            default: address(0),
-            current: address(0),
+            default,
+            kubernetes,
+            supervisor,
+            current: default,
             asking: false,
             watching: None,
             next_watch: now,
             last_refresh: RefreshId(0),
         }
+    }
+
+    /// Whether the watch told it last.
+    pub(crate) fn lists(&self, server: SocketAddr) -> bool {
+        self.list.contains(&server)
     }
 
     /// The list, and the default behind it.
@@ -97,9 +117,9 @@ impl K3sBefore2024 {
         self.last_refresh = RefreshId(self.last_refresh.0 + 1);
         let (source, target) = match self.list.is_empty() {
             // Without a file on disk, the supervisor that it was joined with is asked once.
-            true => (SUPERVISOR, self.default),
+            true => (self.supervisor, self.default),
             // Through the balancer itself: whoever is current.
-            false => (KUBERNETES, self.current),
+            false => (self.kubernetes, self.current),
         };
         actions.push(Action::RefreshSource(RefreshSource {
             source,
@@ -122,7 +142,7 @@ impl Subject for K3sBefore2024 {
                 ..
             } => {
                 self.asking = false;
-                if source == KUBERNETES {
+                if source == self.kubernetes {
                     self.watching = Some(refresh);
                 } else {
                     self.next_watch = now;
@@ -197,20 +217,5 @@ impl Subject for K3sBefore2024 {
     /// It promises nothing: only what never ends is held against it.
     fn cap(&self, _: SocketAddr) -> Duration {
         Duration::MAX
-    }
-}
-
-fn record(address: SocketAddr) -> Record {
-    Record {
-        address,
-        archived: false,
-        seen_by: Vec::new(),
-        node: None,
-        zone: None,
-        unlisted_for: None,
-        node_gone_for: None,
-        archived_for: None,
-        last_seen: None,
-        last_ready: None,
     }
 }

@@ -1,6 +1,7 @@
 //! What a server's answer becomes: a whole report, or no answer at all.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jackline_core::{Ask, Event, FleetDrain, Heartbeat, Mode, NodeListing, RefreshId, Report, SourceKind};
 
@@ -9,6 +10,9 @@ use crate::node::asking::{report_of, source_id};
 use crate::plane::ServerId;
 use crate::plane::answers::{NodeTold, Said};
 use crate::scene::Scene;
+
+/// `Retry-After` of a server without a place: what Kubernetes's own limit of requests in flight says.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 
 impl Node {
     pub(crate) fn take_answer(
@@ -36,6 +40,9 @@ impl Node {
             Said::Refused if kind == SourceKind::Heartbeat => verified(Report::default()),
             other => {
                 if let Some(refresh) = self.refreshes[source].as_mut() {
+                    if other == Said::Busy {
+                        refresh.retry_after = Some(COME_AGAIN);
+                    }
                     refresh.tried.push((target, format!("{other:?}")));
                 }
                 return;
@@ -152,7 +159,7 @@ fn listing(node: NodeTold) -> NodeListing {
         name: node.name,
         addresses: vec![node.ip.into()],
         control_plane: node.control_plane,
-        zone: None,
+        zone: node.zone,
         ready: None,
         leaving: false,
     }

@@ -56,6 +56,7 @@ impl Node {
             tried: Vec::new(),
             unreached: Vec::new(),
             local: None,
+            retry_after: None,
             mode: None,
         });
         match kind {
@@ -104,7 +105,13 @@ impl Node {
                 self.conclude(scene, source, Ok(report));
             }
             SourceKind::Import => {
-                let report = report_of(self.spec.imported.clone(), Mode::Poll);
+                let there = scene.plane.servers.iter();
+                let there = there.filter(|server| server.has_api() && !server.foreign);
+                let told = match self.spec.outside {
+                    true => there.map(crate::plane::Server::address).collect(),
+                    false => self.spec.imported.clone(),
+                };
+                let report = report_of(told, Mode::Poll);
                 self.conclude(scene, source, Ok(report));
             }
             SourceKind::Registration => {
@@ -205,7 +212,7 @@ impl Node {
             return;
         };
         for number in &refresh.under_way {
-            self.drop_flow(*number);
+            self.drop_flow(scene, *number);
         }
         if refresh.reported > 0 {
             return;
@@ -225,7 +232,7 @@ impl Node {
                     reason: "no server answered".to_owned(),
                     tried: refresh.tried,
                     unreached: refresh.unreached,
-                    retry_after: None,
+                    retry_after: refresh.retry_after,
                     local: refresh.local,
                 },
             },
@@ -239,7 +246,7 @@ impl Node {
             return;
         };
         for number in &older.under_way {
-            self.drop_flow(*number);
+            self.drop_flow(scene, *number);
         }
         // The core no longer waits for it, so that the ending would be ignored: it is not told.
         if newer.is_some() && older.reported == 0 && scene.log.is_on() {

@@ -178,11 +178,15 @@ impl Node {
             return;
         };
         self.tally.requests += 1;
+        let failed = !good && request.served && self.mind.is_some();
+        if good || failed {
+            self.tally.end(scene.now, request.began, failed);
+        }
         if good {
             self.tally.answered = scene.now;
             let took = scene.now.since(request.began);
             self.tally.slowest = self.tally.slowest.max(took);
-        } else if request.served && self.mind.is_some() {
+        } else if failed {
             self.tally.failed += 1;
             self.tally.failed_began = request.began;
             let text = format!("fails a request that began at {}", request.began);

@@ -7,7 +7,7 @@ use jackline_core::{CloseSessions, Ending, Event, Pace, Timestamp, Which};
 
 use crate::node::Node;
 use crate::node::session::Session;
-use crate::scene::{Happening, Scene};
+use crate::scene::{Happening, Reach, Scene};
 
 /// A quiet moment (D2); what is enough at the end of the drain time; how much longer the end is put off.
 const QUIET: Duration = Duration::from_millis(100);
@@ -97,7 +97,7 @@ impl Node {
             return;
         }
         for (number, flow) in struck {
-            self.drop_flow(flow);
+            self.drop_flow(scene, flow);
             let (endpoint, ending) = (order.endpoint, Ending::Ours);
             scene.queue.push(now, Happening::Dial(self.id, number));
             self.tell(scene, Event::SessionClosed { endpoint, ending });
@@ -129,6 +129,16 @@ impl Node {
             Judgement::Spare => session.plan = None,
             Judgement::Close => {
                 self.tally.closed_by_us += 1;
+                let open = matches!(
+                    scene.reach(self.id, session.endpoint, session.peer),
+                    Reach::Open(_)
+                );
+                if open && scene.plane.is_ready(session.peer.server, now) {
+                    match plan {
+                        Plan::Reset { .. } => self.tally.cut += 1,
+                        Plan::Quiet { .. } => self.tally.moved += 1,
+                    }
+                }
                 self.end_session(scene, number, Ending::Ours);
             }
         }

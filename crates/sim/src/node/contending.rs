@@ -39,7 +39,7 @@ impl Node {
             .partition(|contender| contender.connected.is_none());
         dial.contenders = stay;
         for loser in &waiting {
-            self.drop_flow(loser.flow);
+            self.drop_flow(scene, loser.flow);
         }
         for loser in waiting.iter().filter(|loser| now >= loser.silent_from()) {
             let silent = loser.candidate.endpoint;
@@ -61,14 +61,16 @@ impl Node {
         let Some(dial) = self.dials.remove(&number) else {
             return;
         };
-        let Some(won) = self.drop_flow(flow) else { return };
+        let Some(won) = self.drop_flow(scene, flow) else {
+            return;
+        };
         let mut winner = None;
         for contender in dial.contenders {
             if contender.flow == flow {
                 winner = Some(contender);
                 continue;
             }
-            self.drop_flow(contender.flow);
+            self.drop_flow(scene, contender.flow);
             let silent = contender.candidate.endpoint;
             if scene.now >= contender.silent_from() && silent != won.target {
                 self.tell(
@@ -98,7 +100,8 @@ impl Node {
             .map_or(Duration::ZERO, |connected| scene.now.since(connected));
         let endpoint = won.target;
         self.tell(scene, Event::SessionAnswered { endpoint, after });
-        scene.count_handshake(peer.server);
+        let now = scene.now;
+        scene.plane[peer.server].meter.clients.count(now);
         let authority = scene.plane[peer.server].authority;
         let trusted = [self.ca_file, scene.plane.authority];
         let verifies = trusted

@@ -160,7 +160,7 @@ impl Node {
         };
         let abandoned = dial.contenders.remove(index);
         dial.vacant = true;
-        self.drop_flow(abandoned.flow);
+        self.drop_flow(scene, abandoned.flow);
         let phase = Phase::Connect;
         self.tell_failed_dial(
             scene,
@@ -246,7 +246,7 @@ impl Node {
             return;
         };
         for contender in dial.contenders {
-            self.drop_flow(contender.flow);
+            self.drop_flow(scene, contender.flow);
             let endpoint = contender.candidate.endpoint;
             if contender.connected.is_some() {
                 let ending = Ending::Ours;
@@ -265,7 +265,7 @@ impl Node {
             return;
         };
         for contender in dial.contenders {
-            self.drop_flow(contender.flow);
+            self.drop_flow(scene, contender.flow);
             if contender.connected.is_some() {
                 let (endpoint, ending) = (contender.candidate.endpoint, Ending::Downstream);
                 self.tell(scene, Event::SessionClosed { endpoint, ending });

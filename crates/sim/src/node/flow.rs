@@ -4,6 +4,8 @@
 //! while it lasts: what went into silence is sent again by TCP's own clock, what a frozen server's kernel holds is
 //! answered as soon as it goes on, what a dead process held is reset.
 
+mod place;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::node::Node;
 use crate::plane::ServerId;
 use crate::plane::answers::{Question, Said};
 use crate::scene::{Happening, Peer, Reach, Scene};
+
+use place::Place;
 
 /// An exchange under way.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(crate) struct Flow {
     pub(crate) connect: Option<Duration>,
     /// The credential is shown.
     known: bool,
+    /// A supervisor's place that it takes, or that it did not get.
+    place: Place,
 }
 
 /// What an exchange is for.
@@ -98,6 +104,7 @@ impl Node {
             due: scene.now,
             connect: None,
             known,
+            place: Place::None,
         };
         self.flows.insert(number, flow);
         self.begin_phase(scene, number);
@@ -111,6 +118,7 @@ impl Node {
             return;
         };
         flow.phase_began = scene.now;
+        flow.measure(scene);
         let trip = scene.network.round_trip();
         let reach = flow.reach(scene, id);
         let limit = flow.limit_at();
@@ -159,6 +167,10 @@ impl Node {
                 self.end_flow(scene, number, Ended::Failed(ProbeFailure::Local { fault }));
             }
             (Outlook::Refused, Phase::Connect) => {
+                let now = scene.now;
+                if let Some(id) = scene.plane.at(flow.target.ip()) {
+                    scene.plane[id].meter.refused.count(now);
+                }
                 self.end_flow(scene, number, refused("refused the connection"))
             }
             (Outlook::Refused, Phase::Tls) => {
@@ -238,6 +250,9 @@ impl Node {
             return;
         };
         let Some(peer) = flow.peer else { return };
+        if flow.place == Place::Refused {
+            return self.end_flow(scene, number, Ended::Said(Said::Busy, peer.server));
+        }
         let question = flow.question();
         let said = scene.plane.answer(peer.server, &question, flow.known, scene.now);
         if said == Said::Nothing {
@@ -253,7 +268,7 @@ impl Node {
     }
 
     fn end_flow(&mut self, scene: &mut Scene, number: u32, ended: Ended) {
-        let Some(flow) = self.flows.remove(&number) else {
+        let Some(flow) = self.drop_flow(scene, number) else {
             return;
         };
         match flow.purpose.clone() {
@@ -263,11 +278,6 @@ impl Node {
             }
             Purpose::Contender { dial } => self.contender_fails(scene, dial, number, &flow, &ended),
         }
-    }
-
-    /// Gives up an exchange; nobody is told.
-    pub(crate) fn drop_flow(&mut self, number: u32) -> Option<Flow> {
-        self.flows.remove(&number)
     }
 
     pub(crate) fn flow(&self, number: u32) -> Option<&Flow> {

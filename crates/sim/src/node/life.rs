@@ -22,6 +22,7 @@ impl Node {
         self.generation = 0;
         self.ca_read = self.ca_file;
         self.state = jackline_core::NodeState::Isolated;
+        self.tally.attached = None;
         let (now, served) = (scene.now, scene.is_served(self.id));
         self.tally.turn(now, self.state, served);
         scene.log.tell(now, &self.spec.name, "starts");
@@ -44,7 +45,7 @@ impl Node {
         }
         scene.log.tell(scene.now, &self.spec.name, "stops");
         self.deadline = None;
-        self.flows.clear();
+        self.drop_flows(scene);
         self.dials.clear();
         self.sessions.clear();
         self.kept.clear();

@@ -79,6 +79,6 @@ fn said_of_readyz(said: Said) -> Option<Answer> {
             status: 503,
             failed: Vec::new(),
         }),
-        Said::List(..) | Said::Nodes(_) | Said::Lease(_) | Said::Nothing => None,
+        Said::Busy | Said::List(..) | Said::Nodes(_) | Said::Lease(_) | Said::Nothing => None,
     }
 }

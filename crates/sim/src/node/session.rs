@@ -13,8 +13,6 @@ use crate::scene::{Happening, Peer, Reach, Scene};
 
 /// A session that sent something and heard nothing for this long is stalled (D4).
 const STALL: Duration = Duration::from_secs(1);
-/// The kernel gives data that stays unacknowledged up this long after the stall (TCP_USER_TIMEOUT).
-const BACKSTOP: Duration = Duration::from_secs(30);
 /// The proxy tells progress of an endpoint at most so often.
 const PROGRESSED_GAP: Duration = Duration::from_secs(1);
 /// When a machine that was silent is back, the next packet on an old connection is a keep-alive's.
@@ -92,6 +90,7 @@ impl Node {
     /// The client sends something that wants an answer.
     pub(crate) fn ask_on(&mut self, scene: &mut Scene, number: u32, question: Question) {
         let (id, now) = (self.id, scene.now);
+        let backstop = self.manner.unacknowledged_after;
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
@@ -116,7 +115,7 @@ impl Node {
                 scene.queue.push(now + trip, Happening::Session(id, number));
             }
             Reach::Silent => {
-                let at = now + STALL + BACKSTOP;
+                let at = now + backstop;
                 session.dies.get_or_insert((at, Ending::PeerDead));
                 scene.queue.push(at, Happening::Session(id, number));
                 arrives_one_way(scene, id, session);
@@ -214,7 +213,7 @@ impl Node {
     /// The world changed: what becomes of connections that stand?
     pub(crate) fn reconsider_sessions(&mut self, scene: &mut Scene) {
         let (id, now) = (self.id, scene.now);
-        let dead_after = self.manner.dead_peer_after;
+        let (dead_after, backstop) = (self.manner.dead_peer_after, self.manner.unacknowledged_after);
         for (&number, session) in &mut self.sessions {
             let trip = scene.network.round_trip();
             let due = match scene.reach(id, session.endpoint, session.peer) {
@@ -257,7 +256,7 @@ impl Node {
                     }
                     let after = match session.is_waiting() {
                         // Keep-alive sleeps while data is unacknowledged.
-                        true => STALL + BACKSTOP,
+                        true => backstop,
                         false => dead_after,
                     };
                     if after == Duration::MAX {

@@ -11,10 +11,6 @@ use crate::node::asking::source_id;
 use crate::plane::ServerId;
 use crate::scene::{Happening, Peer, Reach, Scene};
 
-/// `crates/discovery`: its keep-alive (20 s, then three probes each 5 s), and the silence after which a watch is not
-/// believed any more.
-const DEAD_AFTER: Duration = Duration::from_secs(35);
-const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// From etcd to a watcher.
 const SPREADS: (u64, u64) = (2, 40);
 
@@ -35,6 +31,8 @@ pub(crate) struct Refresh {
     /// Those with whom no connection came about.
     pub(crate) unreached: Vec<SocketAddr>,
     pub(crate) local: Option<LocalFault>,
+    /// The longest pause that a server asked for.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) mode: Option<Mode>,
 }
 
@@ -126,7 +124,7 @@ impl Node {
 
     /// The world changed: which watches still live?
     pub(crate) fn reconsider_watches(&mut self, scene: &mut Scene) {
-        let id = self.id;
+        let (id, manner) = (self.id, self.manner);
         for (source, watch) in self.watches.iter_mut().enumerate() {
             let Some(watch) = watch else { continue };
             let dies = Happening::WatchDies(id, source, watch.refresh);
@@ -144,8 +142,8 @@ impl Node {
                     scene.later(after, dies);
                     continue;
                 }
-                Reach::Silent => DEAD_AFTER,
-                Reach::Mute(_) => SILENCE_MAX,
+                Reach::Silent => manner.watch_silent_after,
+                Reach::Mute(_) => manner.watch_mute_after,
             };
             if watch.silent.is_none_or(|(_, before)| before != silence) {
                 watch.silent = Some((scene.now, silence));

@@ -34,6 +34,7 @@ pub(crate) struct NodeTold {
     pub(crate) name: String,
     pub(crate) ip: std::net::Ipv4Addr,
     pub(crate) control_plane: bool,
+    pub(crate) zone: Option<String>,
 }
 
 /// An answer.
@@ -47,6 +48,8 @@ pub(crate) enum Said {
     NoApi,
     /// 401 or 403.
     Refused,
+    /// 429: the supervisor has no place for this request.
+    Busy,
     /// 503 for another reason.
     Unavailable(&'static str),
     /// Endpoints, and whether they were read with quorum.
@@ -154,6 +157,7 @@ impl Plane {
                     name: server.name.clone(),
                     ip: server.node?,
                     control_plane: server.has_api(),
+                    zone: server.zone.clone(),
                 })
             })
     }

@@ -41,6 +41,7 @@ pub(crate) fn servers(text: &str) -> Result<Vec<ServerSpec>, String> {
             name: name.trim().to_owned(),
             role,
             without_node,
+            zone: None,
         })
     };
     names(text).into_iter().map(read).collect()
@@ -117,6 +118,15 @@ pub(crate) fn given(world: &mut WorldSpec, text: &str) -> Result<(), String> {
             let kinds = kinds?;
             each(world, |node| node.sources.clone_from(&kinds));
         }
+        ["a", "static", "list", "of", rest @ ..] => {
+            let told: Result<Vec<_>, String> = names(&rest.join(" "))
+                .iter()
+                .map(|name| find(world, name).map(WorldSpec::address))
+                .collect();
+            let told = told?;
+            each(world, |node| node.statics.clone_from(&told));
+        }
+        ["a", "discovery", "service", "outside"] => each(world, |node| node.outside = true),
         ["an", "import", "of", rest @ ..] => {
             let told: Result<Vec<_>, String> = names(&rest.join(" "))
                 .iter()

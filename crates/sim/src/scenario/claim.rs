@@ -8,10 +8,12 @@
 //! | every lasting session is with X at A s | of all nodes, and there is one on each |
 //! | no session is with X at A s | of all nodes |
 //! | every node knows X at A s | and has not archived it |
+//! | every node is served at A s; no node is served at A s | a request of each was, or was not, answered within 3 s before |
 //! | no request fails; at most N requests fail | counted as in `tally`: a server was ready and reachable |
 //! | nothing is moved | no session was closed by a policy's order |
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jackline_core::{NodeState, Timestamp};
 
@@ -33,9 +35,13 @@ enum What {
     LastingWith(SocketAddr, Timestamp),
     NoneWith(SocketAddr, Timestamp),
     Knows(SocketAddr, Timestamp),
+    Served(bool, Timestamp),
     FailsAtMost(u64),
     NothingMoves,
 }
+
+/// A node of which a request was answered within this time is served.
+const LATELY: Duration = Duration::from_secs(3);
 
 impl Claim {
     pub(crate) fn read(text: &str, world: &WorldSpec) -> Result<Self, String> {
@@ -66,6 +72,8 @@ impl Claim {
             }
             ["no", "session", "is", "with", x, "at", a, "s"] => What::NoneWith(server(x)?, at(a)?),
             ["every", "node", "knows", x, "at", a, "s"] => What::Knows(server(x)?, at(a)?),
+            ["every", "node", "is", "served", "at", a, "s"] => What::Served(true, at(a)?),
+            ["no", "node", "is", "served", "at", a, "s"] => What::Served(false, at(a)?),
             ["no", "request", "fails"] => What::FailsAtMost(0),
             ["at", "most", n, "requests", "fail"] => {
                 What::FailsAtMost(n.parse().map_err(|_| format!("{n} is no number"))?)
@@ -80,7 +88,9 @@ impl Claim {
     pub(crate) fn moments(&self) -> Vec<Timestamp> {
         match self.what {
             What::State(_, from, to) | What::NotIsolated(from, to) => vec![from, to],
-            What::LastingWith(_, at) | What::NoneWith(_, at) | What::Knows(_, at) => vec![at],
+            What::LastingWith(_, at) | What::NoneWith(_, at) | What::Knows(_, at) | What::Served(_, at) => {
+                vec![at]
+            }
             What::FailsAtMost(_) | What::NothingMoves => Vec::new(),
         }
     }
@@ -117,6 +127,11 @@ impl Claim {
                 let knows = known.contains(&(*address, false));
                 (!knows).then(|| format!("{} does not", node.spec.name))
             }),
+            What::Served(served, at) if moment == *at => world.nodes.iter().find_map(|node| {
+                let answered = node.tally.answered;
+                let lately = moment.since(answered) <= LATELY;
+                (lately != *served).then(|| format!("{} had its last answer at {answered}", node.spec.name))
+            }),
             _ => None,
         }?;
         Some(format!("{}: {wrong}", self.sentence))
@@ -146,7 +161,7 @@ impl Claim {
                 let closed: u64 = world.nodes.iter().map(|node| node.tally.closed_by_us).sum();
                 (closed > 0).then(|| format!("{closed} sessions were closed"))
             }
-            What::LastingWith(..) | What::NoneWith(..) | What::Knows(..) => None,
+            What::LastingWith(..) | What::NoneWith(..) | What::Knows(..) | What::Served(..) => None,
         }?;
         Some(format!("{}: {wrong}", self.sentence))
     }

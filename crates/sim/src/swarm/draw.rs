@@ -78,6 +78,7 @@ fn draw_servers(chance: &mut Chance) -> Vec<ServerSpec> {
         },
         role: *role,
         without_node: nodeless,
+        zone: None,
     });
     named.collect()
 }
@@ -144,6 +145,7 @@ fn draw_node(chance: &mut Chance, number: usize, servers: usize, common: &Common
         sources,
         statics: some(chance),
         imported: some(chance),
+        outside: false,
         credential,
         may_watch: chance.happens(600),
         clients,

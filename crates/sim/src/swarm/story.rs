@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::fault::Fault;
 use crate::fault::sentence::Cast;
+use crate::page::{Group, Lane, Mark, Page, Tone};
 use crate::policy::Kind;
 use crate::spec::WorldSpec;
 use crate::swarm::{draw, heal};
@@ -91,7 +92,46 @@ impl Story {
     /// Plays it and keeps its timeline.
     pub fn play_told(&self, kind: &Rc<dyn Kind>, telling: Telling) -> (Outcome, Vec<(Timestamp, String)>) {
         let mut world = World::new(&self.world, kind, telling);
-        let played = catch_unwind(AssertUnwindSafe(|| self.play_in(&mut world)));
+        let outcome = self.play_to_its_end(&mut world);
+        (outcome, world.timeline().to_vec())
+    }
+
+    /// Plays it and puts it on a page: what came of it, and what happened to whom.
+    pub fn play_on(&self, page: &mut Page, kind: &Rc<dyn Kind>) -> Outcome {
+        let mut world = World::new(&self.world, kind, Telling::Nothing);
+        world.record();
+        let outcome = self.play_to_its_end(&mut world);
+        page.to_ms = world.now().as_millis();
+        let mut lanes = world.take_record();
+        lanes.push(self.lane());
+        page.take(lanes);
+        outcome
+    }
+
+    /// What is done to the world.
+    fn lane(&self) -> Lane {
+        let cast = Cast::of(&self.world);
+        let mark = |at: Timestamp, tone, what| Mark {
+            at_ms: at.as_millis(),
+            tone,
+            what,
+            why: Vec::new(),
+        };
+        let faults = self.faults.iter().enumerate();
+        let mut marks: Vec<Mark> = faults
+            .map(|(place, (at, fault))| mark(*at, Tone::Bad, format!("{} (fault {place})", cast.tell(fault))))
+            .collect();
+        marks.push(mark(self.healed_at, Tone::Good, "all is healed".to_owned()));
+        Lane {
+            group: Group::Fault,
+            name: "the world".to_owned(),
+            spans: Vec::new(),
+            marks,
+        }
+    }
+
+    fn play_to_its_end(&self, world: &mut World) -> Outcome {
+        let played = catch_unwind(AssertUnwindSafe(|| self.play_in(world)));
         let failure = match played {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
@@ -103,14 +143,13 @@ impl Story {
         };
         let seconds = world.now().as_millis() / 1000;
         let nodes = u64::try_from(self.world.nodes.len()).unwrap_or(0);
-        let outcome = Outcome {
+        Outcome {
             seed: self.world.seed,
             failure,
             fingerprint: world.fingerprint(),
             steps: world.steps(),
             node_seconds: seconds * nodes,
-        };
-        (outcome, world.timeline().to_vec())
+        }
     }
 
     fn play_in(&self, world: &mut World) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ pub(crate) fn spec(servers: usize, nodes: u32) -> WorldSpec {
         name: format!("cp{number}"),
         role: Role::Server,
         without_node: false,
+        zone: None,
     };
     let joined = Registration::Address(WorldSpec::address(ServerId(0)));
     WorldSpec {

@@ -76,6 +76,9 @@ impl Policy for Sleeper {
             hold: std::time::Duration::ZERO,
             tries_next: false,
             dead_peer_after: std::time::Duration::from_secs(11),
+            unacknowledged_after: std::time::Duration::MAX,
+            watch_silent_after: std::time::Duration::MAX,
+            watch_mute_after: std::time::Duration::MAX,
         }
     }
 

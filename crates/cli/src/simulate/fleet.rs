@@ -1,0 +1,56 @@
+//! `jackline simulate --fleet N`: many nodes, and what one server has to bear.
+
+use std::time::Duration;
+
+use jackline_sim::fleet::{Report, SERVERS, run};
+use serde_json::json;
+
+use super::{Bar, STOP, interrupt, threads};
+use crate::args::{LabOutput, SimulateArgs};
+use crate::exit::Exit;
+use crate::output::out;
+
+pub(crate) fn fleet(args: &SimulateArgs, nodes: u32) -> anyhow::Result<Exit> {
+    interrupt::listen();
+    let bar = Bar::of("events");
+    let threads = threads(args);
+    let servers = args
+        .servers
+        .map_or(SERVERS.to_vec(), |servers| vec![usize::from(servers)]);
+    let report = run(nodes, &servers, threads, &STOP, &|progress| bar.show(progress));
+    let took = bar.began.elapsed();
+    bar.end();
+    let micros = micros_per_node_second(&report, threads, took);
+    out(&match args.output {
+        LabOutput::Json => {
+            let cost = json!({ "seconds": took.as_secs_f64(), "threads": threads, "micros_per_node_second": micros, "memory_mib": memory_mib() });
+            let whole = json!({ "report": report, "cost": cost });
+            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+        }
+        LabOutput::Text => format!(
+            "{report}{} h of nodes' time in {:.1} s on {threads} threads: {micros:.2} µs of a thread for each second of a node; {} MiB at most\n",
+            report.node_seconds / 3600,
+            took.as_secs_f64(),
+            memory_mib().map_or("?".to_owned(), |mib| mib.to_string()),
+        ),
+    })?;
+    Ok(match (report.stopped, report.missed()) {
+        (true, _) => Exit::Interrupted,
+        (false, 0) => Exit::Well,
+        (false, _) => Exit::Failed,
+    })
+}
+
+/// Both are far below what a double holds exactly.
+#[expect(clippy::cast_precision_loss, reason = "only shown")]
+fn micros_per_node_second(report: &Report, threads: usize, took: Duration) -> f64 {
+    took.as_secs_f64() * 1e6 * threads as f64 / (report.node_seconds.max(1) as f64)
+}
+
+/// The most memory that this process had, as the kernel tells it.
+fn memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024)
+}
