@@ -20,6 +20,7 @@ use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, 
 
 mod replay;
 
+#[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.

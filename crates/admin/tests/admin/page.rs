@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jackline_admin::status::Status;
-use jackline_admin::{Clock, Identity, Reading, SessionsView, StateFileView, View, project, serve_page};
+use jackline_admin::{
+    Clock, Identity, Reading, SessionsView, SignsView, StateFileView, View, project, serve_page,
+};
 use jackline_core::{Health, NodeState, Service, Snapshot};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,6 +54,9 @@ impl View for Changing {
     }
     fn warnings(&self) -> Vec<String> {
         self.of(|reading| reading.warnings.clone())
+    }
+    fn signs(&self) -> SignsView {
+        self.of(|reading| reading.signs.clone())
     }
     fn services(&self) -> Vec<(Service, Reading)> {
         Vec::new()
