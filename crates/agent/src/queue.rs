@@ -13,6 +13,7 @@
 //! session would cost as much as carrying it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ const LULL: Duration = Duration::from_millis(10);
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Notify,
+    /// How often somebody has asked for the next event: the pulse of who empties it.
+    asked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -92,6 +95,7 @@ impl Queue {
 
     /// The oldest event; waits for one. For one caller at a time; cancelling it loses nothing.
     pub(crate) async fn next(&self) -> Event {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
             let arrived = self.arrived.notified();
             if let Some(event) = self.take() {
@@ -118,6 +122,12 @@ impl Queue {
         }
         inner.lull |= is_routine(&event);
         Some(event)
+    }
+
+    /// How often [`Queue::next`] was called: the driver does it once a second at the least, so that a number which stands
+    /// still means a driver that hangs.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many events were dropped since the start.

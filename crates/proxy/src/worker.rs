@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Close(Arc<CloseSessions>),
     Keep(SocketAddr),
     StopAccepting,
+    /// Say that the thread is alive, by dropping this.
+    Answer(oneshot::Sender<()>),
     /// Tell of so many sessions at most.
     List(usize, oneshot::Sender<Vec<OpenSession>>),
     /// End within this time; dropping the sender tells that it is done.
@@ -108,6 +110,7 @@ async fn obey(
                 Some(Command::StopAccepting) => {
                     stop.send_replace(true);
                 }
+                Some(Command::Answer(sender)) => drop(sender),
                 Some(Command::List(most, reply)) => {
                     // Whoever asked may have gone away.
                     let _ = reply.send(carrier.list(most, Instant::now()));

@@ -25,6 +25,7 @@ mod rbac;
 mod receiver;
 mod replay;
 mod restart;
+mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;
