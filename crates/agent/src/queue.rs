@@ -102,11 +102,12 @@ impl Queue {
                 return event;
             }
             if self.lock().lull {
-                tokio::select! {
-                    () = arrived => {}
-                    () = tokio::time::sleep(LULL) => {}
-                }
-                self.lock().lull = false;
+                let over = tokio::select! {
+                    () = arrived => false,
+                    () = tokio::time::sleep(LULL) => true,
+                };
+                // Woken before, it goes on after what came: the wake-up may be of an event that was taken already.
+                self.lock().lull &= !over;
             } else {
                 arrived.await;
             }
@@ -323,14 +324,15 @@ mod tests {
             later.push(evidence());
         });
         queue.next().await;
-        assert_eq!(start.elapsed(), LULL, "the next waits");
+        assert!(start.elapsed() >= LULL, "the next waits: {:?}", start.elapsed());
+        let second = tokio::time::Instant::now();
         let later = Arc::clone(&queue);
         tokio::spawn(async move {
             tokio::time::sleep(LULL / 10).await;
             later.push(ending(1));
         });
         assert_eq!(queue.next().await, ending(1));
-        assert!(start.elapsed() < 2 * LULL, "what ends work wakes the driver");
+        assert!(second.elapsed() < LULL, "what ends work wakes the driver");
     }
 
     #[tokio::test]
