@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `mutants`, `doubt`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `mutants`, `doubt`, `package`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -14,6 +14,7 @@ mod doubt;
 mod multihost;
 mod mutants;
 mod outcome;
+mod package;
 mod recovery;
 mod stage;
 mod tidy;
@@ -74,6 +75,12 @@ enum Task {
     },
     /// The long form of all that doubts the core, in an hour or two; writes docs/proof.md.
     Doubt,
+    /// All that can be installed, into target/package: archive, .deb, .rpm, SBOM, checksums.
+    Package {
+        /// Only tell what this machine can make.
+        #[arg(long)]
+        list: bool,
+    },
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -94,6 +101,7 @@ fn main() -> anyhow::Result<ExitCode> {
             mutants::run(&workspace, &shards, limit)?
         }
         Task::Doubt => doubt::run(&workspace)?,
+        Task::Package { list } => package::run(&workspace, list)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

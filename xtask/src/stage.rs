@@ -8,6 +8,7 @@ mod dependencies;
 mod documentation;
 mod examples;
 mod formatting;
+mod packaging;
 mod testing;
 
 use std::time::Instant;
@@ -25,7 +26,7 @@ struct Stage {
     run: fn(&Workspace) -> anyhow::Result<Outcome>,
 }
 
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 10] = [
     Stage {
         name: "formatting",
         run: formatting::run,
@@ -57,6 +58,10 @@ const STAGES: [Stage; 9] = [
     Stage {
         name: "examples",
         run: examples::run,
+    },
+    Stage {
+        name: "packaging",
+        run: packaging::run,
     },
     Stage {
         name: "dependencies",

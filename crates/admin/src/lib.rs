@@ -8,10 +8,11 @@
 //! | [`metrics`] | every metric, declared in one place, and the answer to `GET /metrics` |
 //! | [`operate`] | what an operator may have done, and what is answered |
 //! | `server` | HTTP/1.1 on the socket: who may ask, how much, for how long |
+//! | `page` | the same for a browser, on a TCP listener, where one is configured: a page that follows what changes |
 //! | `orders` | the paths that order something |
 //! | `network` | the metrics on TCP, where that is configured |
 //!
-//! Projections and messages only: what an operator orders is handed to the agent as it is ([`operate::Operate`]), and nothing here is remembered from one request to the next.
+//! Projections and messages only: what an operator orders is handed to the agent as it is ([`operate::Operate`]), and nothing here is remembered from one request to the next but the page's newest lines.
 //! The socket itself (its path, its mode, what to do with a stale one) is the agent's.
 #![forbid(unsafe_code)]
 
@@ -19,11 +20,13 @@ pub mod metrics;
 mod network;
 pub mod operate;
 mod orders;
+mod page;
 pub mod project;
 mod server;
 pub mod status;
 mod view;
 
 pub use network::serve_metrics;
+pub use page::serve_page;
 pub use server::serve;
 pub use view::{Clock, Identity, Reading, SessionsView, SignsView, StateFileView, View};

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::server::{ACCEPT_PAUSE, CONNECTIONS_MAX, answer, healthz, metrics, without_body};
+use crate::server::{ACCEPT_PAUSE, CONNECTION_TIME, CONNECTIONS_MAX, answer, healthz, metrics, without_body};
 use crate::view::View;
 
 /// How long a client waits for a place; a collector's own time-out is ten times that.
@@ -52,7 +52,7 @@ pub async fn serve_metrics(
         if let Ok(Ok(place)) = place {
             let router = router.clone();
             connections.spawn(async move {
-                answer(stream, router).await;
+                answer(stream, router, CONNECTION_TIME).await;
                 drop(place);
             });
         }

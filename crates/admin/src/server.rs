@@ -71,7 +71,7 @@ pub async fn serve(
                     closed.clone()
                 };
                 connections.spawn(async move {
-                    answer(stream, router).await;
+                    answer(stream, router, CONNECTION_TIME).await;
                     drop(place);
                 });
             }
@@ -113,17 +113,22 @@ fn may_ask(peer: u32, own: u32) -> bool {
     peer == own || peer == 0
 }
 
-pub(crate) async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router) {
+/// One connection, `within` this time.
+pub(crate) async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    within: Duration,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    match timeout(CONNECTION_TIME, connection).await {
+    match timeout(within, connection).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "admin socket: a connection ended badly"),
-        Err(_) => tracing::debug!("admin socket: a connection took too long"),
+        Ok(Err(error)) => tracing::debug!(%error, "admin: a connection ended badly"),
+        Err(_) => tracing::debug!("admin: a connection took too long"),
     }
 }
 
@@ -214,6 +219,7 @@ pub(crate) async fn without_body(request: Request, next: Next) -> Response {
     }
 }
 
+/// A sentence for people.
 pub(crate) fn sentence(status: StatusCode, text: &str) -> Response {
     (status, format!("{text}\n")).into_response()
 }

@@ -1,6 +1,8 @@
 //! The place of a service besides the API. What keeps it from starting – a port that another program has – is told in `status`, and tried again;
 //! it keeps nobody else from anything.
 
+use std::io;
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -22,6 +24,8 @@ const RETRY: Duration = Duration::from_secs(10);
 /// One further service.
 pub(crate) struct Berth {
     plan: Plan,
+    /// Listeners that the service manager has handed over for it.
+    given: Vec<TcpListener>,
     ground: Ground,
     identity: Identity,
     cluster: Arc<Trust>,
@@ -38,9 +42,16 @@ enum State {
 
 impl Berth {
     /// `identity` is the process's; `cluster` verifies what sources ask of the cluster's servers.
-    pub(crate) fn new(plan: Plan, ground: Ground, identity: Identity, cluster: Arc<Trust>) -> Self {
+    pub(crate) fn new(
+        plan: Plan,
+        given: Vec<TcpListener>,
+        ground: Ground,
+        identity: Identity,
+        cluster: Arc<Trust>,
+    ) -> Self {
         Self {
             plan,
+            given,
             ground,
             identity,
             cluster,
@@ -106,7 +117,10 @@ impl Berth {
         // The remedy names the flag of the API's listener.
         let words =
             |error: &dyn std::error::Error| error.to_string().replace("--listen", self.plan.listen_key);
-        let bound = jackline_proxy::bind(&self.plan.proxy).map_err(|error| words(&error))?;
+        let given = self.given.iter().map(TcpListener::try_clone);
+        let given: io::Result<Vec<TcpListener>> = given.collect();
+        let given = given.map_err(|error| words(&error))?;
+        let bound = jackline_proxy::bind_beside(&self.plan.proxy, given).map_err(|error| words(&error))?;
         let identity = Identity {
             listen: bound.addresses().to_vec(),
             ..self.identity.clone()

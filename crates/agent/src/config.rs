@@ -37,6 +37,7 @@ use crate::profile::survey::{Ambiguous, survey};
 
 pub use environment::{Environment, Flags};
 pub use layers::Shown;
+pub(crate) use layers::variable;
 pub use problem::{ConfigError, Origin, PROBLEMS_MAX, Place, Problem};
 pub use services::{EtcdService, Services, SupervisorService};
 pub use value::{ByteSize, Distribution, LogFormat, LogLevel, MemberUrl, NameServer, Secret, ServerUrl};
@@ -69,6 +70,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The admin socket.
     pub socket: PathBuf,
+    /// Where the status page is served; `None`: nowhere.
+    pub status_listen: Option<SocketAddr>,
     /// What the cluster is known by, and what the node is known by to it.
     pub cluster: Cluster,
     /// K3s's or RKE2's supervisor; `None`: not asked.

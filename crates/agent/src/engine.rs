@@ -56,7 +56,7 @@ pub(crate) struct Engine {
     pub(crate) plane: Arc<DataPlane>,
     saver: Arc<Saver>,
     pub(crate) trust: Arc<Trust>,
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) published: Arc<ArcSwap<Snapshot>>,
     told: Arc<Tally>,
     clock: Clock,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`config`] | what the operator says: flags, environment, file, profile, defaults |
 //! | [`profile`] | what is found on a node of a known distribution, so that nobody has to say it |
+//! | [`hand_over`](fn@hand_over) | gives jackline's own user what only root may read |
 //! | [`setup`] | points the node's own programs at jackline, and takes it back |
 //! | [`run`](fn@run) | from a configuration to a running jackline, and to its end |
 //! | [`doctor`] | a look at a node, findings and remedies; preflight; support bundle |
@@ -24,6 +25,7 @@
 //! | [`lines`] | what the agent itself tells in its log |
 //! | `tally` | how often each kind of announcement was told |
 //! | `clock`, `signals`, `logging` | the process's clock, its signals, its log |
+//! | `systemd` | what a service manager is told, and the listeners that it hands over |
 //!
 //! ```text
 //! discovery, probe, proxy ──events──► own ► queue ──► driver ──► the core
@@ -43,6 +45,7 @@ mod driver;
 mod effects;
 mod engine;
 mod files;
+mod hand_over;
 pub mod journal;
 pub mod lines;
 mod logging;
@@ -55,10 +58,12 @@ mod run;
 pub mod setup;
 mod signals;
 mod state;
+mod systemd;
 mod tally;
 mod view;
 mod wiring;
 
 pub use claim::ClaimError;
+pub use hand_over::{HandOverError, HandedOver, hand_over, take_back};
 pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};

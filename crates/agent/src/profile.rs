@@ -16,7 +16,7 @@
 //! | `host` | the node's files, under a root, bounded |
 //! | `found` | what was found, for people and for the configuration |
 
-mod found;
+pub(crate) mod found;
 mod generic;
 pub(crate) mod host;
 mod k0s;

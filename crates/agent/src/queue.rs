@@ -13,6 +13,7 @@
 //! session would cost as much as carrying it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ const LULL: Duration = Duration::from_millis(10);
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Notify,
+    /// How often somebody has asked for the next event: the pulse of who empties it.
+    asked: AtomicU64,
 }
 
 #[derive(Default)]
@@ -92,17 +95,19 @@ impl Queue {
 
     /// The oldest event; waits for one. For one caller at a time; cancelling it loses nothing.
     pub(crate) async fn next(&self) -> Event {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
             let arrived = self.arrived.notified();
             if let Some(event) = self.take() {
                 return event;
             }
             if self.lock().lull {
-                tokio::select! {
-                    () = arrived => {}
-                    () = tokio::time::sleep(LULL) => {}
-                }
-                self.lock().lull = false;
+                let over = tokio::select! {
+                    () = arrived => false,
+                    () = tokio::time::sleep(LULL) => true,
+                };
+                // Woken before, it goes on after what came: the wake-up may be of an event that was taken already.
+                self.lock().lull &= !over;
             } else {
                 arrived.await;
             }
@@ -118,6 +123,12 @@ impl Queue {
         }
         inner.lull |= is_routine(&event);
         Some(event)
+    }
+
+    /// How often [`Queue::next`] was called: the driver does it once a second at the least, so that a number which stands
+    /// still means a driver that hangs.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many events were dropped since the start.
@@ -204,10 +215,11 @@ fn replaces(newer: &Event, older: &Event) -> bool {
 mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use jackline_core::{Ending, Event, ProbeFailure, ProbeId, RefreshId, Report, SourceId};
 
-    use super::{COUNTED_MAX, EVIDENCE_MAX, Queue};
+    use super::{COUNTED_MAX, EVIDENCE_MAX, LULL, Queue};
 
     fn evidence() -> Event {
         Event::SessionsProgressed {
@@ -297,6 +309,30 @@ mod tests {
                 report(2, 1, "other")
             ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_every_session_has_waits_for_the_end_of_a_lull_and_a_suspicion_does_not() {
+        let queue = Arc::new(Queue::default());
+        let start = tokio::time::Instant::now();
+        queue.push(evidence());
+        queue.next().await;
+        assert_eq!(start.elapsed(), Duration::ZERO, "the first is taken at once");
+        let later = Arc::clone(&queue);
+        tokio::spawn(async move {
+            tokio::time::sleep(LULL / 10).await;
+            later.push(evidence());
+        });
+        queue.next().await;
+        assert!(start.elapsed() >= LULL, "the next waits: {:?}", start.elapsed());
+        let second = tokio::time::Instant::now();
+        let later = Arc::clone(&queue);
+        tokio::spawn(async move {
+            tokio::time::sleep(LULL / 10).await;
+            later.push(ending(1));
+        });
+        assert_eq!(queue.next().await, ending(1));
+        assert!(second.elapsed() < LULL, "what ends work wakes the driver");
     }
 
     #[tokio::test]

@@ -18,6 +18,8 @@ use crate::engine::Engine;
 use crate::lines;
 use crate::logging;
 use crate::signals::Signals;
+use crate::systemd::handed::Handed;
+use crate::systemd::{Listener, Pulse};
 
 /// Threads of the control plane. The data plane has its own, so that JSON and TLS never hold up bytes.
 const CONTROL_THREADS: usize = 2;
@@ -52,6 +54,16 @@ pub enum StartError {
     /// A listener could not be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The status page cannot be served.
+    #[error(
+        "the status page cannot be served at {address}: {source}; give another address (--status-listen), or none"
+    )]
+    Page {
+        /// Where it was wanted.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The port for the metrics could not be had.
     #[error(
         "the metrics cannot be answered on {address}: {source}; give metrics-listen a free address of this machine"
@@ -82,6 +94,8 @@ pub enum StartError {
 /// It could not start; the error ends in what to do.
 pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
     logging::start(config.log_level, config.log_format);
+    // Before there are threads: what the service manager has left in the environment is taken out of it.
+    let handed = Handed::of_process();
     // Whatever is made from here on is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -93,9 +107,13 @@ pub fn run(config: Config, until_input_ends: bool) -> Result<Exit, StartError> {
         .map_err(kernel("control plane"))?;
     let exit = runtime.block_on(async {
         let mut signals = Signals::listen(until_input_ends).map_err(kernel("signal handlers"))?;
-        let running = start::start(&config)?;
+        let running = start::start(&config, handed)?;
+        let ends = CancellationToken::new();
+        if let Some(listener) = Listener::of_process() {
+            tokio::spawn(listener.keep_informed(running.pulse(), ends.clone()));
+        }
         Ok(running
-            .until_told(&mut signals, config.timing.shutdown_time)
+            .until_told(&mut signals, &ends, config.timing.shutdown_time)
             .await)
     });
     // A name server or a disk that hangs holds a blocking thread: nobody waits for it.
@@ -117,9 +135,19 @@ struct Running {
 }
 
 impl Running {
-    /// Runs until a signal ends it; then lets sessions end for `within`, and writes what is to be remembered.
-    async fn until_told(self, signals: &mut Signals, within: Duration) -> Exit {
+    /// What is alive as long as it answers: the API's driver and threads. Another service that hangs is no reason to end the API's sessions.
+    fn pulse(&self) -> Pulse {
+        Pulse {
+            published: Arc::clone(&self.api.published),
+            queue: Arc::clone(&self.api.queue),
+            plane: Arc::clone(&self.api.plane),
+        }
+    }
+
+    /// Runs until a signal ends it, which `ends` is told; then lets sessions end for `within`, and writes what is to be remembered.
+    async fn until_told(self, signals: &mut Signals, ends: &CancellationToken, within: Duration) -> Exit {
         let signal = signals.end().await;
+        ends.cancel();
         tracing::info!(target: "jackline", event = lines::ENDS, "{signal}: no new sessions; those that are open may end");
         let further = self.further.iter().filter_map(|berth| berth.plane());
         let planes: Vec<Arc<DataPlane>> = std::iter::once(Arc::clone(&self.api.plane))

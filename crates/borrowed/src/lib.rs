@@ -3,6 +3,7 @@
 //!
 //! What cannot be borrowed is told by [`not_run`], never passed over in silence.
 
+mod chromium;
 mod etcd;
 mod haproxy;
 mod kubectl;
@@ -12,6 +13,7 @@ mod skips;
 
 use std::path::PathBuf;
 
+pub use chromium::{BRING_CHROMIUM, Chromium, chromium};
 pub use etcd::{BRING_ETCD, EtcdPrograms, etcd};
 pub use haproxy::{BRING_HAPROXY, Haproxy, haproxy};
 pub use kubectl::{BRING_KUBECTL, kubectl};

@@ -1,5 +1,13 @@
 //! The command line: what can be typed, and what `--help` says about it. What happens then is the subcommands'.
 
+#![cfg_attr(
+    not(feature = "lab"),
+    allow(
+        dead_code,
+        reason = "what only lab and simulator take stays where the others are"
+    )
+)]
+
 pub(crate) mod doctor;
 
 use std::ops::Range;
@@ -8,10 +16,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jackline_agent::config::{self, Environment, Flags};
 
-use crate::{completions, drain, events, explain, man, rbac, refresh, sessions, setup, status};
+use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
 mod replay;
 
+#[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
 /// A node-local load balancer for Kubernetes apiservers that comes back after any order of outages.
@@ -64,6 +73,9 @@ pub(crate) enum Command {
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = setup::EXAMPLES)]
     Setup(setup::SetupArgs),
+    /// Give jackline's own user what only root may read on this node: CA, credential, token, servers.
+    #[command(after_help = hand_over::EXAMPLES)]
+    HandOver(hand_over::HandOverArgs),
     /// Look at this node as an experienced person would: what is wrong, by which evidence, and what to do.
     #[command(after_help = doctor::DOCTOR_EXAMPLES)]
     Doctor(doctor::DoctorArgs),
@@ -74,12 +86,15 @@ pub(crate) enum Command {
     #[command(after_help = doctor::SUPPORT_EXAMPLES)]
     Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
+    #[cfg(feature = "lab")]
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
+    #[cfg(feature = "lab")]
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Play a node's journal again through the same core: the same actions, or the first difference, and why.
+    #[cfg(feature = "lab")]
     #[command(after_help = replay::EXAMPLES)]
     Replay(ReplayArgs),
     /// Print what a ServiceAccount needs for jackline to read the cluster.
@@ -142,6 +157,9 @@ pub(crate) struct RunArgs {
     /// The admin socket [default: /run/jackline/jackline.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Where a page is served that shows what `status` tells, live [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) status_listen: Option<String>,
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -361,9 +379,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            23,
+            if cfg!(feature = "lab") { 24 } else { 21 },
             "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
-             setup, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
+             setup, hand-over, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }
 }

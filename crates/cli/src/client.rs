@@ -1,4 +1,4 @@
-//! A client of the admin socket: one GET over HTTP/1.1, bounded in size and time, with errors that say what to do.
+//! A client of the admin socket: one question or order over HTTP/1.1, bounded in size and time, with errors that say what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};

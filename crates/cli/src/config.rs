@@ -99,6 +99,7 @@ impl From<RunArgs> for Flags {
             listen: args.listen,
             state_dir: args.state_dir,
             socket: args.socket,
+            status_listen: args.status_listen,
             log_level: args.log_level,
             log_format: args.log_format,
             profile: args.profile,

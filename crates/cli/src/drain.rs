@@ -7,14 +7,14 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use jackline_agent::operate::Done;
+use jackline_agent::operate::{DRAIN_MAX, Done};
 
 use crate::args::{Ask, Output};
 use crate::client::{self, ClientError};
 use crate::exit::Exit;
 use crate::fleet;
 use crate::output::{complain, out};
-use crate::status::words::wrapped;
+use crate::status::words::{typed_span, wrapped};
 
 pub(crate) const DRAIN_EXAMPLES: &str = "\
 New sessions go to other apiservers, and open ones move at quiet moments. A
@@ -236,25 +236,12 @@ fn wait(socket: &Path, endpoint: SocketAddr, within: Duration, output: Output) -
     }
 }
 
-/// A time as it is typed: a number and its unit.
+/// How long a drain lasts, as it is typed.
 fn time(text: &str) -> Result<Duration, String> {
-    const DAY: u64 = 86_400;
-    let wrong = || "give a number and a unit, 1s to 7d: 90s, 30m, 2h, 1d".to_owned();
-    let split = text.len().saturating_sub(1);
-    let (number, unit) = text
-        .is_char_boundary(split)
-        .then(|| text.split_at(split))
-        .ok_or_else(wrong)?;
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => number.checked_mul(1),
-        "m" => number.checked_mul(60),
-        "h" => number.checked_mul(3600),
-        "d" => number.checked_mul(DAY),
-        _ => None,
-    };
-    let seconds = seconds.filter(|seconds| (1..=7 * DAY).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
+    let seconds = typed_span(text).filter(|seconds| (1..=DRAIN_MAX.as_secs()).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "give a number and a unit, 1s to 7d: 90s, 30m, 2h, 1d".to_owned())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::args::Output;
 use crate::exit::Exit;
 use crate::output::{complain, out_to_reader};
 use crate::paint::Paint;
-use crate::status::words::{clean, wrapped};
+use crate::status::words::{clean, typed_span, wrapped};
 
 pub(crate) const EXAMPLES: &str = "\
 What each event means and what to do about it: docs/events.md.
@@ -138,16 +138,8 @@ fn since(text: &str) -> Result<Time, String> {
     }
     let wrong =
         || format!("{text:?} is neither a time like 2026-01-31T22:00:00Z nor one like 30m, 2h or 1d ago");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: i64 = text.trim_end_matches(unit).parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        's' => Some(number),
-        'm' => number.checked_mul(60),
-        'h' => number.checked_mul(3600),
-        'd' => number.checked_mul(86_400),
-        _ => None,
-    };
-    let seconds = seconds.filter(|seconds| *seconds >= 0).ok_or_else(wrong)?;
+    let seconds = typed_span(text).and_then(|seconds| i64::try_from(seconds).ok());
+    let seconds = seconds.ok_or_else(wrong)?;
     Time::now()
         .checked_sub(SignedDuration::from_secs(seconds))
         .map_err(|_| wrong())

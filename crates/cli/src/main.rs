@@ -11,6 +11,8 @@ mod events;
 mod exit;
 mod explain;
 mod fleet;
+mod hand_over;
+#[cfg(feature = "lab")]
 mod lab;
 mod man;
 mod output;
@@ -18,10 +20,12 @@ mod paint;
 mod preflight;
 mod rbac;
 mod refresh;
+#[cfg(feature = "lab")]
 mod replay;
 mod run;
 mod sessions;
 mod setup;
+#[cfg(feature = "lab")]
 mod simulate;
 mod status;
 mod support;
@@ -60,8 +64,12 @@ fn perform(command: Command) -> Exit {
         Command::Doctor(args) => doctor::doctor(args),
         Command::Preflight(args) => preflight::preflight(args),
         Command::Support(args) => support::support(args),
+        Command::HandOver(args) => hand_over::run(args),
+        #[cfg(feature = "lab")]
         Command::Lab(args) => Ok(lab::lab(args)),
+        #[cfg(feature = "lab")]
         Command::Simulate(args) => simulate::simulate(args),
+        #[cfg(feature = "lab")]
         Command::Replay(args) => replay::replay(&args),
         Command::Rbac(args) => rbac::rbac(&args),
         Command::Completions(args) => completions::completions(&args),

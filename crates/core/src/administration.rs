@@ -67,12 +67,12 @@ impl Policy {
         };
         endpoint.drain = Some(until);
         self.changed = true;
-        self.announce_endpoint(
-            address,
-            Notice::DrainBegan,
-            "draining: asked by an operator".to_string(),
-            actions,
-        );
+        let text = match duration.map(|lasts| lasts.as_secs()) {
+            None => "draining: asked by an operator".to_string(),
+            Some(seconds @ 0..=119) => alloc::format!("draining: asked by an operator, for {seconds} s"),
+            Some(seconds) => alloc::format!("draining: asked by an operator, for {} min", seconds / 60),
+        };
+        self.announce_endpoint(address, Notice::DrainBegan, text, actions);
     }
 
     pub(crate) fn end_drain(&mut self, address: SocketAddr, why: &str, actions: &mut Vec<Action>) {

@@ -6,17 +6,17 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::Timestamp;
 use crate::action::Action;
 use crate::bend::Bend;
 use crate::endpoint::{Doubt, Judgement, Outstanding, Weight};
 use crate::event::ProbeId;
-use crate::evidence::{Evidence, describe, health_after, health_word, may_be_shared};
+use crate::evidence::{Evidence, describe, health_after, may_be_shared};
 use crate::finding::{Answer, Finding, Phase, ProbeFailure, Untrusted};
 use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
-use crate::{Notice, Timestamp};
 
 /// Good answers in a row that lift an endpoint back to ready while another one is (H4).
 pub const RISE: u8 = 2;
@@ -344,14 +344,7 @@ impl Policy {
             (Health::Alive, Health::NotReady) => judgement.coming_up_until.map(|_| now + COMING_UP_FOR),
             _ => None,
         };
-        let text = format!("{}: {}", health_word(is), judgement.reason);
-        if self.is_bent(Bend::H9) {
-            if let Some(endpoint) = self.endpoints.get_mut(&address) {
-                endpoint.judgement.reason = String::new();
-            }
-        } else {
-            self.announce_endpoint(address, Notice::of_health(is), text, actions);
-        }
+        self.announce_health(address, is, actions);
         if is == Health::Unreachable {
             self.free_silent_sessions(address, actions);
         }

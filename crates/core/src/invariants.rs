@@ -86,7 +86,8 @@ fn isolated_refreshes_are_due(policy: &Policy) -> Option<String> {
         return None;
     }
     policy.sources.iter().find_map(|source| {
-        let latest = (policy.now + source.kind.isolated_cap()).max(source.not_before.unwrap_or(policy.now));
+        let latest = (policy.now + policy.isolated_source_cap(source.kind))
+            .max(source.not_before.unwrap_or(policy.now));
         let due = source.asking.is_some() || source.next.is_some_and(|next| next <= latest);
         (!due).then(|| {
             format!(

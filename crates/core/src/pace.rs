@@ -12,7 +12,36 @@ use crate::snapshot::{NodeState, SourceState};
 pub const VALID_MIN: Duration = Duration::from_secs(5);
 /// … and, at any time, no later than this, however long: five minutes, less the tenth that jitter may add.
 pub const VALID_MAX: Duration = Duration::from_secs(270);
+
+/// R1: a supervisor has twenty places for all agents; a quarter of them may be ours. A question takes one for a few
+/// milliseconds, so that this much time for each node of a fleet keeps them free …
+const SUPERVISOR_SHARE: Duration = Duration::from_millis(12);
+/// … up to this, where all that is left to chance still finds places.
+const SUPERVISOR_SPREAD_MAX: Duration = Duration::from_secs(15);
+
 impl Policy {
+    /// R1: within what time the supervisors are asked by every node of the fleet, whatever set it off. Zero where no
+    /// `fleet-size` is told.
+    pub(crate) fn supervisor_spread(&self) -> Duration {
+        (SUPERVISOR_SHARE * self.settings.fleet_size).min(SUPERVISOR_SPREAD_MAX)
+    }
+
+    /// R1: within what time a source is asked that is to be asked soon.
+    pub(crate) fn soon_for(&self, kind: SourceKind) -> Duration {
+        match kind {
+            SourceKind::Supervisor => FIRST_BACKOFF.max(self.supervisor_spread()),
+            _ => FIRST_BACKOFF,
+        }
+    }
+
+    /// R1: the longest pause between two questions to a source while isolated.
+    pub(crate) fn isolated_source_cap(&self, kind: SourceKind) -> Duration {
+        match kind {
+            SourceKind::Supervisor => kind.isolated_cap().max(self.supervisor_spread()),
+            _ => kind.isolated_cap(),
+        }
+    }
+
     /// R2: how long an answer of this kind of source is left alone while the node is not isolated. A watch of the Endpoints,
     /// whoever keeps it, tells every change at once; what others are asked besides is asked in case that it lies, and less often.
     /// Sources that only add, or that only configuration made, or that tie no endpoint to a Node, are asked half as often again while
@@ -65,7 +94,7 @@ pub(crate) fn after_empty(times: u8, polled: Duration, pace: Duration) -> Durati
     (polled / 6 * (1 << times.saturating_sub(1).min(6))).min(pace)
 }
 
-/// Full-jitter exponential backoff.
-pub(crate) fn backoff(chance: &mut Chance, failures: u8, cap: Duration) -> Duration {
-    chance.up_to((FIRST_BACKOFF * (1 << failures.min(12))).min(cap))
+/// Full-jitter exponential backoff, from twice `first` on.
+pub(crate) fn backoff(chance: &mut Chance, first: Duration, failures: u8, cap: Duration) -> Duration {
+    chance.up_to((first * (1 << failures.min(12))).min(cap))
 }

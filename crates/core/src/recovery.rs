@@ -116,14 +116,16 @@ impl Policy {
 
     /// R1: everything is tried again, now.
     fn hurry(&mut self) {
-        for source in &mut self.sources {
+        for index in 0..self.sources.len() {
+            let within = self.soon_for(self.sources[index].kind);
+            let source = &mut self.sources[index];
             source.failures = 0;
             let stuck = source
                 .asking
                 .is_some_and(|asking| self.now.since(asking.started) > Duration::from_secs(1));
             if source.asking.is_none() || stuck {
                 source.asking = None;
-                let soon = self.now + self.chance.up_to(FIRST_BACKOFF);
+                let soon = self.now + self.chance.up_to(within);
                 source.next = Some(soon.max(source.not_before.unwrap_or(soon)));
             }
         }
@@ -167,10 +169,13 @@ impl Policy {
 
     /// R1: the first success ends the storm. R2: what was learnt in it is asked again, soon.
     fn end_storm(&mut self) {
-        for source in &mut self.sources {
+        for index in 0..self.sources.len() {
+            let within = self.soon_for(self.sources[index].kind);
+            let source = &mut self.sources[index];
             source.failures = 0;
             if source.kind.asks_the_cluster() && source.asking.is_none() && source.watch.is_none() {
-                source.next = Some(self.now + self.chance.up_to(FIRST_BACKOFF));
+                let soon = self.now + self.chance.up_to(within);
+                source.next = Some(soon.max(source.not_before.unwrap_or(soon)));
             }
         }
     }
@@ -198,7 +203,8 @@ impl Policy {
         if !self.is_isolated() {
             return;
         }
-        let soon = self.now + self.chance.up_to(SUPERVISOR_CALLED_WITHIN);
+        let within = SUPERVISOR_CALLED_WITHIN.max(self.supervisor_spread());
+        let soon = self.now + self.chance.up_to(within);
         for source in &mut self.sources {
             if source.kind != SourceKind::Supervisor {
                 continue;

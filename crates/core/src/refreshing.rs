@@ -12,7 +12,7 @@ use crate::endpoint::{Endpoint, Weight};
 use crate::event::{RefreshId, SourceId};
 use crate::pace::{after_empty, backoff, next_answer};
 use crate::policy::Policy;
-use crate::recovery::LOST_AFTER;
+use crate::recovery::{FIRST_BACKOFF, LOST_AFTER};
 use crate::report::{NodeListing, SourceFailure};
 use crate::settings::SourceKind;
 use crate::snapshot::{Capability, Class, NodeState, SourceState, Standing};
@@ -42,6 +42,8 @@ impl Policy {
             return;
         }
         let pace = self.pace(self.sources[index].kind);
+        let isolated_cap = self.isolated_source_cap(self.sources[index].kind);
+        let first = self.soon_for(self.sources[index].kind);
         let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
         let source = &mut self.sources[index];
         source.asking = None;
@@ -60,9 +62,7 @@ impl Policy {
             return;
         }
         source.next = match (state, source.mode) {
-            (NodeState::Isolated, _) => {
-                Some(now + backoff(chance, source.failures, source.kind.isolated_cap()))
-            }
+            (NodeState::Isolated, _) => Some(now + backoff(chance, first, source.failures, isolated_cap)),
             (_, Mode::Fixed) => None,
             (_, Mode::Watch) if bent => None,
             _ if source.watch.is_none() && source.state == SourceState::Empty => {
@@ -140,18 +140,16 @@ impl Policy {
         let now = self.now;
         let Some(index) = self.index(id) else { return };
         let pace = self.pace(self.sources[index].kind);
+        let isolated_cap = self.isolated_source_cap(self.sources[index].kind);
+        let first = self.soon_for(self.sources[index].kind);
         let source = &mut self.sources[index];
         if source.asking.is_none_or(|asking| asking.refresh != refresh) {
             return;
         }
         source.asking = None;
         source.failures = source.failures.saturating_add(1);
-        let cap = if isolated {
-            source.kind.isolated_cap()
-        } else {
-            pace
-        };
-        let pause = backoff(&mut self.chance, source.failures, cap);
+        let cap = if isolated { isolated_cap } else { pace };
+        let pause = backoff(&mut self.chance, first, source.failures, cap);
         source.not_before = failure.retry_after.map(|after| now + after.min(RETRY_AFTER_MAX));
         source.next = Some((now + pause).max(source.not_before.unwrap_or(now)));
         let news = source.state != SourceState::Failed;
@@ -199,7 +197,7 @@ impl Policy {
         } else {
             Duration::from_secs(10)
         };
-        let soon = now + backoff(&mut self.chance, source.failures, cap);
+        let soon = now + backoff(&mut self.chance, FIRST_BACKOFF, source.failures, cap);
         if source.asking.is_none() {
             source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
         }
@@ -261,11 +259,16 @@ impl Policy {
 
     /// Sources that nobody could be asked for until now are asked, for there is somebody.
     pub(crate) fn call_waiting_sources(&mut self) {
-        let now = self.now;
+        let (now, spread) = (self.now, self.supervisor_spread());
         for source in &mut self.sources {
-            if source.kind.needs_server() && source.turn == 0 {
-                source.next = Some(now);
+            if !source.kind.needs_server() || source.turn != 0 {
+                continue;
             }
+            source.next = Some(match source.kind {
+                // R1: a fleet that starts as one is not to take all places.
+                SourceKind::Supervisor if !spread.is_zero() => now + self.chance.up_to(spread),
+                _ => now,
+            });
         }
     }
 

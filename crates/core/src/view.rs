@@ -9,9 +9,10 @@ use crate::action::{Action, Announcement, Subject};
 use crate::bend::Bend;
 use crate::endpoint::Endpoint;
 use crate::event::SourceId;
+use crate::evidence::health_word;
 use crate::notice::Notice;
 use crate::policy::Policy;
-use crate::snapshot::{Administration, Class, EndpointView, NodeView, Snapshot, SourceView};
+use crate::snapshot::{Administration, Class, EndpointView, Health, NodeView, Snapshot, SourceView};
 
 impl Policy {
     /// The state as others see it.
@@ -79,6 +80,20 @@ impl Policy {
         actions: &mut Vec<Action>,
     ) {
         announce(Subject::Endpoint(address), notice, text, actions);
+    }
+
+    /// H9: a new judgement is told with its reason.
+    pub(crate) fn announce_health(&mut self, address: SocketAddr, is: Health, actions: &mut Vec<Action>) {
+        let bent = self.is_bent(Bend::H9);
+        let Some(endpoint) = self.endpoints.get_mut(&address) else {
+            return;
+        };
+        if bent {
+            endpoint.judgement.reason = String::new();
+            return;
+        }
+        let text = format!("{}: {}", health_word(is), endpoint.judgement.reason);
+        self.announce_endpoint(address, Notice::of_health(is), text, actions);
     }
 
     pub(crate) fn announce_source(

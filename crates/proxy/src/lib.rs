@@ -32,6 +32,7 @@
 //! [`Event`]: jackline_core::Event
 
 mod accept;
+mod baton;
 mod bucket;
 mod carrier;
 mod client_hello;
@@ -60,5 +61,5 @@ mod worker;
 
 pub use config::ProxyConfig;
 pub use copy::CopyMode;
-pub use listen::{BindError, Bound, bind};
+pub use listen::{BindError, Bound, bind, bind_beside};
 pub use plane::{DataPlane, OpenSession, Sessions};

@@ -11,9 +11,9 @@ use jackline_core::{Sink, Snapshot};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::accept::Door;
 use crate::carrier;
 use crate::config::ProxyConfig;
 use crate::loops::Loops;
@@ -61,6 +61,14 @@ pub enum BindError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A listener that was handed over is none that can be served.
+    #[error(
+        "a listener that the service manager has handed over cannot be used: {source}; see the socket unit (ListenStream=, Accept=no)"
+    )]
+    Given {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A data plane thread cannot be had.
     #[error(
         "cannot start a data plane thread: raise the limits on threads and descriptors (LimitNOFILE, TasksMax)"
@@ -95,11 +103,25 @@ struct Waiting {
 /// # Errors
 /// [`BindError`], in words that say what to do. A loopback of one family that is missing is none: see [`Bound::warnings`].
 pub fn bind(config: &ProxyConfig) -> Result<Bound, BindError> {
+    bind_beside(config, Vec::new())
+}
+
+/// The same beside listeners that somebody has bound for us, a service manager for one: all of them are served, and of those
+/// that are configured only what is not among them is bound.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_beside(config: &ProxyConfig, given: Vec<std::net::TcpListener>) -> Result<Bound, BindError> {
     let mut warnings = Vec::new();
     let descriptors = raise_descriptor_limit(&mut warnings);
-    let mut sockets = Vec::new();
+    let mut sockets = given;
+    let mut taken_over = Vec::new();
+    for socket in &sockets {
+        taken_over.push(take_over(socket).map_err(|source| BindError::Given { source })?);
+    }
     let mut missing = None;
-    for address in &config.listen {
+    let others = |address: &&SocketAddr| !taken_over.contains(*address);
+    for address in config.listen.iter().filter(others) {
         match listen(*address) {
             Ok(socket) => sockets.push(socket),
             Err(error) if address.ip().is_loopback() && is_missing(&error) => {
@@ -159,6 +181,7 @@ impl Bound {
             sessions: config.sessions_max.map_or(most, |wanted| wanted.min(most)),
             endpoint_sessions: config.endpoint_sessions_max,
         };
+        let doors = addresses.len();
         let loops = Loops::new(addresses, config.allow_loopback);
         let shared = Shared::new(
             snapshots,
@@ -166,7 +189,7 @@ impl Bound {
             (loops, config.ways),
             config.hold,
             limits,
-            threads.len(),
+            (threads.len(), doors),
         );
         let threads = threads
             .into_iter()
@@ -190,6 +213,13 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// Gives a listener that is another's the options of our own, and tells where it listens.
+fn take_over(socket: &std::net::TcpListener) -> io::Result<SocketAddr> {
+    socket::prepare(socket)?;
+    socket.set_nonblocking(true)?;
+    socket.local_addr()
+}
+
 /// Whether the address, or its whole family, does not exist here.
 fn is_missing(error: &io::Error) -> bool {
     matches!(
@@ -207,17 +237,18 @@ fn refusal(address: SocketAddr, source: io::Error) -> BindError {
     }
 }
 
-/// A thread with a runtime of its own. All threads accept from the same sockets, through descriptors of their own: who is
-/// free takes the next client, and none waits behind a busy thread.
+/// A thread with a runtime of its own. All threads accept from the same sockets, through descriptors of their own, one at a
+/// time ([`crate::baton`]).
 fn thread(index: usize, sockets: &[std::net::TcpListener]) -> io::Result<Waiting> {
     let runtime: Runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let sockets = {
         let _inside = runtime.enter();
-        let own = sockets
-            .iter()
-            .map(|socket| TcpListener::from_std(socket.try_clone()?));
+        let own = sockets.iter().enumerate().map(|(number, socket)| {
+            let listener = socket.try_clone()?;
+            Ok(Door { number, listener })
+        });
         Sockets {
-            listeners: own.collect::<io::Result<Vec<TcpListener>>>()?,
+            doors: own.collect::<io::Result<Vec<Door>>>()?,
             watch: carrier::watch()?,
         }
     };
@@ -278,6 +309,29 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 5);
         assert_eq!(socket.tcp_keepalive_interval().unwrap().as_secs(), 2);
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
+
+    #[test]
+    fn what_is_given_is_taken_over_and_only_the_rest_is_bound() {
+        let given = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = given.local_addr().unwrap();
+        let config = ProxyConfig {
+            listen: vec![at, SocketAddr::from(([127, 0, 0, 1], 0))],
+            ..ProxyConfig::default()
+        };
+        assert!(
+            matches!(bind(&config), Err(BindError::Taken { address }) if address == at),
+            "without being given it the port is another's"
+        );
+        let ours = given.try_clone().unwrap();
+        let bound = bind_beside(&config, vec![ours]).unwrap();
+        assert_eq!((bound.addresses()[0], bound.addresses().len()), (at, 2));
+        assert!(socket2::SockRef::from(&given).tcp_nodelay().unwrap(), "prepared");
+        let nowhere = ProxyConfig {
+            listen: Vec::new(),
+            ..config
+        };
+        bind_beside(&nowhere, vec![given.try_clone().unwrap()]).unwrap();
     }
 
     #[test]

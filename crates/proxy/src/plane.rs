@@ -117,6 +117,17 @@ impl DataPlane {
         self.tell(|| Command::StopAccepting);
     }
 
+    /// Completes when every thread has taken an order: none of them hangs. One that is gone has none to take.
+    pub async fn answered(&self) {
+        for Worker { commands, .. } in &self.workers {
+            let (sender, answered) = oneshot::channel();
+            if commands.send(Command::Answer(sender)).await.is_ok() {
+                // Dropped, not sent: either way it was taken.
+                let _ = answered.await;
+            }
+        }
+    }
+
     /// Counts of sessions now.
     pub fn sessions(&self) -> Sessions {
         let counts = &self.shared.counts;

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::carrier::{Carried, Carrier};
@@ -16,9 +15,8 @@ use crate::shared::Seat;
 use crate::thread::Thread;
 
 /// Serves one client until it has an upstream.
-pub(crate) async fn serve(thread: Rc<Thread>, carrier: Rc<Carrier>, stream: TcpStream, seat: Seat) {
+pub(crate) async fn serve(thread: Rc<Thread>, carrier: Rc<Carrier>, client: Peer, seat: Seat) {
     let present = thread.enter();
-    let client = Peer::new(stream);
     match settle(&thread, &client).await {
         Ok(settled) => {
             let handed = Carried::new(settled, client, seat, present);

@@ -11,6 +11,7 @@ use jackline_core::{DialFailure, Event, LocalFault, Sink, Snapshot};
 use jackline_way::Ways;
 use tokio::time::Instant;
 
+use crate::baton::Baton;
 use crate::bucket::Bucket;
 use crate::ledger::{Ledger, Ledgers, Pace};
 use crate::loops::Loops;
@@ -37,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) bucket: Bucket,
     pub(crate) ledgers: Ledgers,
     pub(crate) counts: Counts,
+    /// One for each listener.
+    pub(crate) batons: Box<[Baton]>,
+    /// One for each thread.
+    pub(crate) clients: Box<[AtomicUsize]>,
     /// One for each thread.
     pub(crate) bytes: Box<[Bytes]>,
     sink: Sink,
@@ -83,7 +88,7 @@ impl Shared {
         (loops, ways): (Loops, Arc<Ways>),
         hold: Duration,
         limits: Limits,
-        threads: usize,
+        (threads, listeners): (usize, usize),
     ) -> Self {
         Self {
             snapshots,
@@ -94,6 +99,8 @@ impl Shared {
             bucket: Bucket::full(),
             ledgers: Ledgers::default(),
             counts: Counts::default(),
+            batons: (0..listeners).map(|_| Baton::among(threads)).collect(),
+            clients: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             bytes: (0..threads).map(|_| Bytes::default()).collect(),
             sink,
             started: Instant::now(),

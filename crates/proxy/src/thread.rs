@@ -1,13 +1,13 @@
 //! What the tasks of one data plane thread share without locks.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::baton;
 use crate::jitter::Jitter;
 use crate::shared::{Bytes, Shared};
 use crate::table::{Entry, Table};
@@ -20,7 +20,6 @@ pub(crate) struct Thread {
     pub(crate) jitter: Jitter,
     /// Told when the last client is gone.
     pub(crate) idle: Notify,
-    clients: Cell<usize>,
     index: usize,
 }
 
@@ -31,24 +30,48 @@ impl Thread {
             table: Table::default(),
             jitter,
             idle: Notify::new(),
-            clients: Cell::new(0),
             index,
         }
     }
 
     /// Counts a client in until the guard is dropped.
     pub(crate) fn enter(self: &Rc<Self>) -> Present {
-        self.clients.set(self.clients.get() + 1);
+        self.own_clients().fetch_add(1, Ordering::Relaxed);
         Present(Rc::clone(self))
     }
 
     /// Clients that are being served.
     pub(crate) fn clients(&self) -> usize {
-        self.clients.get()
+        self.own_clients().load(Ordering::Relaxed)
+    }
+
+    /// Which of the threads it is.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Who is to accept in its place; `None`: nobody has clearly fewer clients.
+    pub(crate) fn relief(&self) -> Option<usize> {
+        let clients = self.shared.clients.iter();
+        baton::relief(
+            self.clients(),
+            clients.map(|clients| clients.load(Ordering::Relaxed)),
+        )
+    }
+
+    fn own_clients(&self) -> &AtomicUsize {
+        &self.shared.clients[self.index]
     }
 
     fn bytes(&self) -> &Bytes {
         &self.shared.bytes[self.index]
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // Nobody is to be relieved by it.
+        self.own_clients().store(usize::MAX, Ordering::Relaxed);
     }
 }
 
@@ -58,9 +81,8 @@ pub(crate) struct Present(Rc<Thread>);
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let left = self.0.clients.get().saturating_sub(1);
-        self.0.clients.set(left);
-        if left == 0 {
+        // It was counted in.
+        if self.0.own_clients().fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.idle.notify_one();
         }
     }

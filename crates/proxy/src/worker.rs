@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackline_core::CloseSessions;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::accept;
+use crate::accept::{self, Door};
 use crate::carrier::{Carrier, Watch};
 use crate::copy::{CopyMode, Pipes, Tools};
 use crate::jitter::Jitter;
@@ -33,6 +32,8 @@ pub(crate) enum Command {
     Close(Arc<CloseSessions>),
     Keep(SocketAddr),
     StopAccepting,
+    /// Say that the thread is alive, by dropping this.
+    Answer(oneshot::Sender<()>),
     /// Tell of so many sessions at most.
     List(usize, oneshot::Sender<Vec<OpenSession>>),
     /// End within this time; dropping the sender tells that it is done.
@@ -53,19 +54,19 @@ pub(crate) struct Start {
 /// What a thread waits for besides orders; made where it can still be said that it cannot be had.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) doors: Vec<Door>,
     pub(crate) watch: Watch,
 }
 
 /// The thread's whole life. When this returns, every session of it has ended, and the core knows it.
 pub(crate) fn run(runtime: &Runtime, sockets: Sockets, start: Start) {
-    let Sockets { listeners, watch } = sockets;
+    let Sockets { doors, watch } = sockets;
     let pipes = Pipes::for_one_of(start.shared.bytes.len());
     let carrier = Rc::new(Carrier::new(watch, Tools::new(start.copy, pipes)));
     let jitter = Jitter::new(start.seed.wrapping_add(start.index as u64));
     let thread = Rc::new(Thread::new(start.shared, start.index, jitter));
     let tasks = LocalSet::new();
-    let accepts = (listeners, Rc::clone(&carrier));
+    let accepts = (doors, Rc::clone(&carrier));
     let _done = tasks.block_on(runtime, obey(thread, accepts, start.commands));
     // Whatever is left is dropped with the tasks and the carrier, inside the runtime that its sockets belong to: reset.
     let _inside = runtime.enter();
@@ -75,16 +76,16 @@ pub(crate) fn run(runtime: &Runtime, sockets: Sockets, start: Start) {
 /// Carries out commands until there is nothing left to do. Gives what is to be dropped once all tasks are gone.
 async fn obey(
     thread: Rc<Thread>,
-    (listeners, carrier): (Vec<TcpListener>, Rc<Carrier>),
+    (doors, carrier): (Vec<Door>, Rc<Carrier>),
     mut commands: mpsc::Receiver<Command>,
 ) -> Option<oneshot::Sender<()>> {
     let (stop, stopped) = watch::channel(false);
-    for listener in listeners {
+    for door in doors {
         let (thread, carrier) = (Rc::clone(&thread), Rc::clone(&carrier));
-        let (listener, stopped) = (Rc::new(listener), stopped.clone());
+        let (door, stopped) = (Rc::new(door), stopped.clone());
         tokio::task::spawn_local(supervise("accepting", move || {
-            let (thread, carrier, listener) = (Rc::clone(&thread), Rc::clone(&carrier), Rc::clone(&listener));
-            accept::accept(thread, carrier, listener, stopped.clone())
+            let (thread, carrier, door) = (Rc::clone(&thread), Rc::clone(&carrier), Rc::clone(&door));
+            accept::accept(thread, carrier, door, stopped.clone())
         }));
     }
     drop(stopped);
@@ -109,6 +110,7 @@ async fn obey(
                 Some(Command::StopAccepting) => {
                     stop.send_replace(true);
                 }
+                Some(Command::Answer(sender)) => drop(sender),
                 Some(Command::List(most, reply)) => {
                     // Whoever asked may have gone away.
                     let _ = reply.send(carrier.list(most, Instant::now()));

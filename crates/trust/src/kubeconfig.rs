@@ -3,6 +3,8 @@
 //! Only the current context is read. What would run a program (`exec`, `auth-provider`) is refused with a sentence, and so is a
 //! request not to verify. The server's address is not read: endpoints come from the sources.
 
+pub(crate) mod whole;
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine;

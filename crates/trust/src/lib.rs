@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `trust.rs` | the one handle that others hold |
 //! | `material.rs` | all that was read at one time, and how a damaged part keeps its predecessor |
-//! | `kubeconfig.rs` | the forms that K3s and kubeadm write |
+//! | `kubeconfig.rs` | the forms that K3s and kubeadm write; one made whole, to be handed over |
 //! | `authorities.rs`, `identity.rs`, `credential.rs` | CA bundle, client certificate, what a request carries |
 //! | `verify.rs` | the two certificate verifiers |
 //! | `inspect.rs` | what a certificate says of itself, for reports |
@@ -36,5 +36,6 @@ pub use authorities::Authorities;
 pub use credential::{Credential, Secret};
 pub use error::TrustError;
 pub use file::{FileError, read_file};
+pub use kubeconfig::whole::whole as whole_kubeconfig;
 pub use trust::{DEFAULT_SERVER_NAME, Trust, TrustConfig};
 pub use untrusted::{Cause, Untrusted, classify, tls_fault};

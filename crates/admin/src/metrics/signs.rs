@@ -13,7 +13,7 @@ pub(super) const METRICS: &[Metric] = &[
         name: "jackline_events",
         kind: Kind::Counter,
         labels: &["event"],
-        help: "How often each kind of event of docs/events.md was told",
+        help: "How often each kind of event of the first table of docs/events.md was told, of the API's endpoints and sources",
         samples: events,
     },
     Metric {

@@ -3,6 +3,7 @@
 mod described;
 mod fixture;
 mod metrics;
+mod page;
 mod schema;
 mod server;
 mod status;

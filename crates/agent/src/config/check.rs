@@ -160,6 +160,17 @@ fn listeners(config: &Config, layers: &mut Layers<'_>) {
         }
         taken(config, key, listen, layers);
     }
+    if let Some(address) = config.status_listen.filter(|address| address.port() != 0) {
+        if before.contains(&address) {
+            layers.refuse(
+                "status-listen",
+                "clients are accepted at this address",
+                "take another port for the page, as 127.0.0.1:6442",
+            );
+        }
+        before.push(address);
+        taken(config, "status-listen", &[address], layers);
+    }
     let remedy = "write the apiserver's own address; jackline would connect to itself";
     if config.endpoints.iter().any(|endpoint| before.contains(endpoint)) {
         layers.refuse("endpoints", "an endpoint is one of our own listeners", remedy);
@@ -217,6 +228,11 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
                 "{key}: {address} can be reached from other machines; jackline forwards whoever connects"
             ));
         }
+    }
+    if let Some(address) = config.status_listen.filter(|address| !address.ip().is_loopback()) {
+        warnings.push(format!(
+            "status-listen: {address} can be reached from other machines; whoever connects sees what `jackline status` tells"
+        ));
     }
     warnings
 }

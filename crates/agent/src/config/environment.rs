@@ -10,6 +10,9 @@ use super::{CONFIG_VARIABLE, PREFIX};
 pub(crate) const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 pub(crate) const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
+/// The variable that `jackline hand-over` leaves beside the values that it found.
+pub(crate) const HANDED_OVER: &str = "JACKLINE_HANDED_OVER";
+
 /// What the command line says. Words are read by the same rules as the file's, so the command line need not check them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -23,6 +26,8 @@ pub struct Flags {
     pub state_dir: Option<PathBuf>,
     /// `--socket PATH`; relative to the folder where the command is given.
     pub socket: Option<PathBuf>,
+    /// `--status-listen ADDR`.
+    pub status_listen: Option<String>,
     /// `--log-level LEVEL`.
     pub log_level: Option<String>,
     /// `--log-format FORMAT`.
@@ -60,6 +65,11 @@ impl Flags {
             self.socket.as_ref().map(path).unwrap_or_default(),
         );
         give(
+            "status-listen",
+            "--status-listen",
+            self.status_listen.iter().cloned().collect(),
+        );
+        give(
             "log.level",
             "--log-level",
             self.log_level.iter().cloned().collect(),
@@ -94,6 +104,11 @@ impl Environment {
             .keys()
             .map(String::as_str)
             .filter(|name| name.starts_with(PREFIX))
+    }
+
+    /// Where root has handed over what this user may not read; `None`: it has not ([`crate::hand_over`]).
+    pub(crate) fn handed_over(&self) -> Option<&str> {
+        self.word(HANDED_OVER)
     }
 
     pub(crate) fn config(&self) -> Option<&Path> {

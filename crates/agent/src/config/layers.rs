@@ -77,6 +77,9 @@ impl<'a> Layers<'a> {
         found
             .missing
             .retain(|missing| !missing.instead.iter().any(by_hand));
+        if let Some(folder) = self.environment.handed_over() {
+            found.is_handed_over(folder);
+        }
         let spoken_for: Vec<&str> = TOGETHER
             .into_iter()
             .filter(|together| together.iter().any(by_hand))
@@ -260,7 +263,8 @@ impl<'a> Layers<'a> {
         let known: Vec<String> = self.shown.iter().map(|shown| variable(shown.key)).collect();
         self.environment
             .names()
-            .filter(|name| *name != super::CONFIG_VARIABLE && !known.iter().any(|known| known == name))
+            .filter(|name| ![super::CONFIG_VARIABLE, super::environment::HANDED_OVER].contains(name))
+            .filter(|name| !known.iter().any(|known| known == name))
             .map(|name| format!("the environment variable {name} is none of jackline's and is ignored"))
             .collect()
     }

@@ -49,6 +49,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
     let listen = layers.value("listen", default_listen());
     let state_dir = state_dir(layers);
     let socket = socket(layers);
+    let status_listen = layers.optional("status-listen");
     let cluster = cluster(layers);
     let supervisor = supervisor(layers);
     let etcd = etcd(layers);
@@ -64,6 +65,7 @@ pub(crate) fn config(layers: &mut Layers<'_>, profile: Found) -> Config {
         listen,
         state_dir,
         socket,
+        status_listen,
         cluster,
         supervisor,
         etcd,

@@ -1,4 +1,4 @@
-//! What was seen of a node, as plain data: the only thing that a check looks at. Gathering it is [`super::gather`]'s.
+//! What was seen of a node, as plain data: the only thing that a check looks at. Gathering it is `gather`'s.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

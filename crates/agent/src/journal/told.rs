@@ -152,3 +152,6 @@ fn one(announcement: &Announcement, at: Option<jiff::Timestamp>, names: &[String
         text: announcement.text.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

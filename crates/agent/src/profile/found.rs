@@ -157,6 +157,13 @@ impl Found {
         });
     }
 
+    /// Root has looked, and its word is in `folder`: what this user may not read says nothing about what is there.
+    pub(crate) fn is_handed_over(&mut self, folder: &str) {
+        self.missing.clear();
+        self.notes
+            .push(format!("what root found on this node is handed over in {folder}"));
+    }
+
     /// What was found and why, a line each, each beginning with `prefix`.
     pub fn words(&self, prefix: &str) -> String {
         let mut text = format!("{prefix}profile {}: {}\n", self.profile, self.why);

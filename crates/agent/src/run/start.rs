@@ -1,13 +1,14 @@
 //! Puts a running jackline together. Everything of the API's that can fail fails here, before the first session; after that nothing
 //! but a signal ends it. What fails of another service is that service's own matter ([`Berth`]).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use jackline_admin::operate::Operate;
 use jackline_admin::{Identity, View};
-use jackline_core::Timestamp;
+use jackline_core::{Service, Timestamp};
 use jackline_way::Ways;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -20,21 +21,29 @@ use crate::config::Config;
 use crate::engine::{Engine, Ground};
 use crate::lines;
 use crate::proxy_names;
+use crate::systemd::handed::Handed;
 use crate::view::Shown;
 use crate::wiring;
 use crate::wiring::plan::{Plan, Siblings};
 
 /// Claims, binds, reads, starts: in this order, so that what fails leaves nothing half-done.
-pub(super) fn start(config: &Config) -> Result<Running, StartError> {
+pub(super) fn start(config: &Config, mut handed: Handed) -> Result<Running, StartError> {
     let (clock, seed) = (Clock::start(), seed());
     let socket = Socket::open(&config.socket)?;
     let lock = claim::lock(&config.state_dir)?;
     let ways = Arc::new(Ways::new(config.way.clone()));
     let plan = Plan::api(config, &ways, seed);
-    let bound = jackline_proxy::bind(&plan.proxy)?;
+    let (api_listeners, mut further_listeners) = share(config, &mut handed);
+    let bound = jackline_proxy::bind_beside(&plan.proxy, api_listeners)?;
     let metrics = metrics_listeners(&config.metrics_listen)?;
     let identity = identity(config, bound.addresses().to_vec());
-    let warnings: Vec<String> = config.warnings.iter().chain(bound.warnings()).cloned().collect();
+    let warnings: Vec<String> = config
+        .warnings
+        .iter()
+        .chain(&handed.warnings)
+        .chain(bound.warnings())
+        .cloned()
+        .collect();
     let stop = CancellationToken::new();
     let ground = ground(config, clock, &identity.listen, &stop);
     tell_start(config, &identity.listen);
@@ -54,19 +63,21 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
     let further: Vec<Arc<Berth>> = further
         .into_iter()
         .map(|plan| {
-            Arc::new(Berth::new(
-                plan,
-                ground.clone(),
-                identity.clone(),
-                Arc::clone(&api.trust),
-            ))
+            let given = further_listeners.remove(plan.listen_key).unwrap_or_default();
+            let (ground, identity) = (ground.clone(), identity.clone());
+            let cluster = Arc::clone(&api.trust);
+            Arc::new(Berth::new(plan, given, ground, identity, cluster))
         })
         .collect();
     let shown = Shown {
         further: further.clone(),
         ..api.show(identity, warnings)
     };
-    show(&socket, metrics, shown, &stop)?;
+    let shown = Arc::new(shown);
+    show(&socket, metrics, Arc::clone(&shown), &stop)?;
+    if let Some(address) = config.status_listen {
+        show_page(address, shown, &stop)?;
+    }
     proxy_names::watch(&ways, &wiring::host_names(config));
     further.iter().for_each(|berth| Arc::clone(berth).open());
     Ok(Running {
@@ -75,6 +86,21 @@ pub(super) fn start(config: &Config) -> Result<Running, StartError> {
         stop,
         _claims: (socket, lock),
     })
+}
+
+/// Listeners that were handed over.
+type Handover = Vec<std::net::TcpListener>;
+
+/// Which of the handed listeners are the API's, and which the others' by the key that names theirs. The API has what nobody else is
+/// configured to have.
+fn share(config: &Config, handed: &mut Handed) -> (Handover, BTreeMap<&'static str, Handover>) {
+    let further = config
+        .listeners()
+        .into_iter()
+        .filter(|(service, _, _)| *service != Service::Api)
+        .map(|(_, key, listen)| (key, handed.take(listen)))
+        .collect();
+    (handed.rest(), further)
 }
 
 /// Where the metrics are answered on TCP.
@@ -94,10 +120,9 @@ fn metrics_listeners(listen: &[SocketAddr]) -> Result<Vec<TcpListener>, StartErr
 fn show(
     socket: &Socket,
     metrics: Vec<TcpListener>,
-    shown: Shown,
+    shown: Arc<Shown>,
     stop: &CancellationToken,
 ) -> Result<(), StartError> {
-    let shown = Arc::new(shown);
     let listener = socket
         .listener()
         .and_then(UnixListener::from_std)
@@ -116,6 +141,19 @@ fn show(
             stop.clone().cancelled_owned(),
         ));
     }
+    Ok(())
+}
+
+/// The page, until `stop`.
+fn show_page(address: SocketAddr, shown: Arc<Shown>, stop: &CancellationToken) -> Result<(), StartError> {
+    let page = |source| StartError::Page { address, source };
+    let listener = std::net::TcpListener::bind(address).map_err(page)?;
+    listener.set_nonblocking(true).map_err(page)?;
+    let listener = TcpListener::from_std(listener).map_err(page)?;
+    let address = listener.local_addr().map_err(page)?;
+    tracing::info!(target: "jackline", event = lines::PAGE_OPEN, "the status page is at http://{address}/");
+    let stop = stop.clone().cancelled_owned();
+    tokio::spawn(jackline_admin::serve_page(listener, shown, stop));
     Ok(())
 }
 

@@ -20,8 +20,8 @@ const PORT: u16 = 6443;
 const JOINED: &str = "read _ && ip link set lo up && ip address add \"$1\" dev eth0 && ip link set eth0 up && shift && exec \"$@\"";
 /// Neither lets a packet in nor out; the sender is told nothing.
 const CUT_OFF: &str = "table inet cut { \
-    chain in { type filter hook prerouting priority -300; drop; } \
-    chain out { type filter hook postrouting priority 300; drop; } }";
+    chain in { type filter hook prerouting priority -300; drop; }; \
+    chain out { type filter hook postrouting priority 300; drop; }; }";
 
 /// All of them. Dropped, they are killed, and their namespaces are gone with them.
 pub(super) struct Servers(Vec<Server>);

@@ -100,7 +100,11 @@ fn verdict(all: &[Endpoint], one: &Endpoint, place: usize) -> String {
             all.len()
         ),
     };
-    format!("{address} {used}. {}.", one.reason.trim_end_matches('.'))
+    let what = word(&one.health);
+    format!(
+        "{address} {used}. Its health is {what}: {}.",
+        one.reason.trim_end_matches('.')
+    )
 }
 
 fn facts(status: &Status, sources: &[Source], one: &Endpoint, past: &[Told]) -> Vec<Fact> {

@@ -50,7 +50,8 @@ fn of_one(status: &Status, source: &Source, past: &[Told]) -> Explanation {
         match source.mode {
             Mode::Watch => "watched: changes come at once, and it is asked from scratch besides",
             Mode::Poll => "asked again and again",
-            Mode::Fixed => "read once: it does not change",
+            Mode::Fixed if source.next_refresh.is_none() => "read once: it does not change",
+            Mode::Fixed => "which seldom changes, and is asked again all the same",
         }
     ))];
     match source.last_report {

@@ -2,7 +2,7 @@
 
 use jackline_sim::rivals::compare::{Size, compare as play};
 
-use super::{Bar, STOP, interrupt, threads};
+use super::{Bar, STOP, interrupt, page, threads};
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
 use crate::output::out;
@@ -20,6 +20,9 @@ pub(crate) fn compare(args: &SimulateArgs) -> anyhow::Result<Exit> {
         },
     );
     bar.end();
+    page::write(args.html.as_deref(), || {
+        page::of_comparison(&comparison, args.seeds.start)
+    })?;
     out(&match args.output {
         LabOutput::Json => format!("{}\n", serde_json::to_string_pretty(&comparison)?),
         LabOutput::Text => comparison.to_string(),

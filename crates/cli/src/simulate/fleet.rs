@@ -1,11 +1,9 @@
 //! `jackline simulate --fleet N`: many nodes, and what one server has to bear.
 
-use std::time::Duration;
-
 use jackline_sim::fleet::{Report, SERVERS, run};
 use serde_json::json;
 
-use super::{Bar, STOP, interrupt, threads};
+use super::{Bar, STOP, interrupt, page, threads};
 use crate::args::{LabOutput, SimulateArgs};
 use crate::exit::Exit;
 use crate::output::out;
@@ -13,22 +11,24 @@ use crate::output::out;
 pub(crate) fn fleet(args: &SimulateArgs, nodes: u32) -> anyhow::Result<Exit> {
     interrupt::listen();
     let bar = Bar::of("events");
-    let threads = threads(args);
     let servers = args
         .servers
         .map_or(SERVERS.to_vec(), |servers| vec![usize::from(servers)]);
-    let report = run(nodes, &servers, threads, &STOP, &|progress| bar.show(progress));
+    let report = run(nodes, &servers, threads(args), &STOP, &|progress| {
+        bar.show(progress)
+    });
     let took = bar.began.elapsed();
     bar.end();
-    let micros = micros_per_node_second(&report, threads, took);
+    page::write(args.html.as_deref(), || page::of_fleet(&report))?;
+    let micros = micros_per_node_second(&report);
     out(&match args.output {
         LabOutput::Json => {
-            let cost = json!({ "seconds": took.as_secs_f64(), "threads": threads, "micros_per_node_second": micros, "memory_mib": memory_mib() });
+            let cost = json!({ "seconds": took.as_secs_f64(), "micros_per_node_second": micros, "memory_mib": memory_mib() });
             let whole = json!({ "report": report, "cost": cost });
             format!("{}\n", serde_json::to_string_pretty(&whole)?)
         }
         LabOutput::Text => format!(
-            "{report}{} h of nodes' time in {:.1} s on {threads} threads: {micros:.2} µs of a thread for each second of a node; {} MiB at most\n",
+            "{report}{} h of nodes' time in {:.1} s: {micros:.2} µs of a processor for each second of a node; {} MiB at most\n",
             report.node_seconds / 3600,
             took.as_secs_f64(),
             memory_mib().map_or("?".to_owned(), |mib| mib.to_string()),
@@ -41,10 +41,13 @@ pub(crate) fn fleet(args: &SimulateArgs, nodes: u32) -> anyhow::Result<Exit> {
     })
 }
 
-/// Both are far below what a double holds exactly.
+/// What a second of one node costs of a processor, all of this process's threads together. Both numbers are far below what a
+/// double holds exactly.
 #[expect(clippy::cast_precision_loss, reason = "only shown")]
-fn micros_per_node_second(report: &Report, threads: usize, took: Duration) -> f64 {
-    took.as_secs_f64() * 1e6 * threads as f64 / (report.node_seconds.max(1) as f64)
+fn micros_per_node_second(report: &Report) -> f64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let used = used.tv_sec as f64 * 1e6 + used.tv_nsec as f64 / 1e3;
+    used / (report.node_seconds.max(1) as f64)
 }
 
 /// The most memory that this process had, as the kernel tells it.

@@ -1,5 +1,7 @@
 //! Runs of the simulator as pages. The figures are those of the JSON.
 
+mod figures;
+
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +10,8 @@ use jackline_sim::page::{Page, Table};
 use jackline_sim::swarm::{Outcome, Report, Story};
 
 use super::kind;
+
+pub(crate) use figures::{of_comparison, of_fleet};
 
 /// Writes `page`, if somebody wants one.
 pub(crate) fn write(file: Option<&Path>, page: impl FnOnce() -> Page) -> anyhow::Result<()> {

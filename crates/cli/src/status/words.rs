@@ -23,6 +23,26 @@ pub(crate) fn short_span(earlier: Time, later: Time) -> String {
     span.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
+/// A span as it is typed, in seconds: a number and its unit (90s, 30m, 2h, 1d). `None`: it is none.
+pub(crate) fn typed_span(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    // A sign would be one too many.
+    let number: u64 = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(number)?
+        .parse()
+        .ok()?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
 /// `text` as one or more lines of at most [`WIDTH`] columns, each behind `indent` spaces and with its line feed. A word
 /// that is longer than a line is broken. Nothing for an empty text.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {

@@ -15,6 +15,7 @@ mod life;
 mod logs;
 mod node;
 mod not_running;
+mod page;
 mod program;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../../../way/tests/way/proxy.rs"]
@@ -24,6 +25,7 @@ mod rbac;
 mod receiver;
 mod replay;
 mod restart;
+mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;

@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::program::{Ended, run, within};
 
 /// A node that lost one of its two servers, served a client all the while, and has ended.
-async fn journal() -> (Node, PathBuf) {
+pub(crate) async fn journal() -> (Node, PathBuf) {
     let cluster = Cluster::new();
     let (first, second) = (cluster.server().await, cluster.server().await);
     cluster.tell(&[first.address, second.address]);

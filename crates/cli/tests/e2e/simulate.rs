@@ -135,3 +135,40 @@ async fn seeds_that_are_none_are_wrong_usage() {
         assert!(ended.err.contains("seed"), "{}", ended.err);
     }
 }
+
+#[tokio::test]
+async fn rivals_play_the_same_seeds_and_the_report_is_json() {
+    let ended = run(["simulate", "--compare", "--seeds", "3..4", "--output", "json"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let told: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(told["seeds"], 1);
+    let rows = told["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 8);
+    assert_eq!(rows[0]["name"], "jackline");
+    assert!(told["better"].is_array());
+}
+
+#[tokio::test]
+async fn a_fleet_is_played_with_its_targets_and_its_cost() {
+    let ended = run(["simulate", "--fleet", "10", "--servers", "3", "--output", "json"]).await;
+    assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.err);
+    let told: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
+    let played = told["report"]["played"].as_array().expect("plays");
+    assert_eq!(played.len(), 8);
+    let missed = played
+        .iter()
+        .flat_map(|play| play["targets"].as_array().into_iter().flatten());
+    let missed = missed.filter(|target| target["met"] == false).count();
+    assert_eq!(
+        ended.code,
+        Some(i32::from(missed > 0)),
+        "the exit status tells of misses"
+    );
+    assert!(
+        told["cost"]["micros_per_node_second"]
+            .as_f64()
+            .is_some_and(|cost| cost > 0.0)
+    );
+    let few = end_of(jackline(["simulate", "--fleet", "9"])).await;
+    assert_eq!(few.code, Some(64), "{}", few.err);
+}

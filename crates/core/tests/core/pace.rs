@@ -255,3 +255,49 @@ fn an_empty_answer_is_asked_for_again_soon_and_then_less_and_less_often() {
     }
     assert!(pauses.len() >= 5, "{pauses:?}");
 }
+
+/// When a node of a fleet of this size asks its supervisors first, and then within a minute of isolation.
+fn supervisors_asked(fleet_size: u32, seed: u64) -> Vec<Duration> {
+    let settings = Settings {
+        fleet_size,
+        ..settings()
+    };
+    let mut world = World::new(settings.clone());
+    world.policy = Policy::new(settings, seed, world.now);
+    let start = world.now;
+    world.set(at(1), Server::Refuses);
+    world.tell(reported(KUBERNETES, RefreshId(0), &[at(1)]));
+    world.run(seconds(60));
+    let asked = world.refreshes_of(SUPERVISOR);
+    asked.iter().map(|(at, _)| at.since(start)).collect()
+}
+
+/// R1: a thousand nodes that start as one, or are isolated as one, take a few of a supervisor's twenty places at a time; a
+/// question takes one for some 5 ms.
+#[test]
+fn a_fleet_that_tells_its_size_asks_the_supervisors_one_after_the_other() {
+    const NODES: u64 = 300;
+    let all: Vec<Vec<Duration>> = (0..NODES).map(|seed| supervisors_asked(1000, seed)).collect();
+    let first = all
+        .iter()
+        .map(|asked| *asked.first().expect("asked within a minute"));
+    assert!(first.clone().all(|first| first <= seconds(12)));
+    let early = first.filter(|first| *first < seconds(1)).count();
+    assert!(
+        (5..=60).contains(&early),
+        "{early} of {NODES} within the first of twelve seconds"
+    );
+    let mut moments: Vec<Duration> = all.into_iter().flatten().collect();
+    assert!(
+        moments.len() > 1000,
+        "isolated they go on asking: {}",
+        moments.len()
+    );
+    moments.sort();
+    // A quarter of the places is five.
+    let within = |window: &[Duration]| window[window.len() - 1] - window[0] < ms(5);
+    assert!(!moments.windows(6).any(within), "six within 5 ms");
+    // Where no size is told nobody waits: somebody may be the only one who knows where the others are.
+    let small = supervisors_asked(0, 1);
+    assert!(small[0] <= ms(200), "{:?}", small[0]);
+}

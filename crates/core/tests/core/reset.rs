@@ -40,6 +40,11 @@ fn what_is_ready_or_carries_sessions_is_kept_though_nobody_lists_it() {
     let list = [at(1)];
     world.tell(reported(KUBERNETES, RefreshId(1_000_000), &list));
     assert_eq!(world.endpoint(at(2)).standing, Standing::Retained);
+    // A refused dial closes no session (D1): they go on though nobody new gets there.
+    world.set(at(3), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(3)).health == Health::Unreachable
+    });
     world.tell(Event::ResetRequested);
     assert!(world.knows(at(2)), "ready");
     assert!(world.knows(at(3)), "in use");

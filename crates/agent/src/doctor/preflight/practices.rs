@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Outcome, Practice, Verdict, listed, ready};
 use crate::doctor::checks::certificate_findings;
-use crate::doctor::facts::{Facts, Says};
+use crate::doctor::facts::{Carries, Facts, Says};
 use crate::doctor::finding::Severity;
 use crate::status::Status;
 
@@ -82,13 +82,14 @@ fn registration(facts: &Facts, _: Option<&Status>) -> Verdict {
         .iter()
         .map(|known| known.url.as_str())
         .collect();
-    let servers = facts
-        .servers
-        .iter()
-        .filter(|(_, server)| server.says != Says::Nothing);
+    // A server by its own address: one that the cluster lists, or one that serves no API and tells of those that do.
     let is_server = |ip: IpAddr| {
-        servers.clone().any(|(address, _)| address.ip() == ip)
-            || facts.listed().iter().any(|address| address.ip() == ip)
+        let says = |address: &SocketAddr| facts.servers.get(address).map(|server| server.says);
+        let without_api = facts
+            .servers
+            .keys()
+            .any(|address| address.ip() == ip && says(address) == Some(Says::NoApi));
+        without_api || facts.listed().iter().any(|address| address.ip() == ip)
     };
     match addresses.as_slice() {
         [] if known.is_empty() => verdict(
@@ -108,7 +109,7 @@ fn registration(facts: &Facts, _: Option<&Status>) -> Verdict {
             ),
             remedy,
         ),
-        [one] if is_server(*one) && !facts.listed().iter().all(|address| address.ip() != *one) => verdict(
+        [one] if is_server(*one) => verdict(
             Outcome::Bad,
             format!("the node was joined through one server alone: {one}"),
             remedy,
@@ -225,18 +226,18 @@ fn any_server_lost(facts: &Facts, status: Option<&Status>) -> Verdict {
             remedy,
         ),
         several => {
-            let lost = facts.node.profile;
-            let stuck = facts
-                .balancers
-                .iter()
-                .any(|file| file.holds.as_ref().is_ok_and(|state| state.addresses.len() < 2));
-            if status.is_none() && stuck {
+            // Without jackline the node knows what the distribution's own balancer does.
+            let knows_few = facts.balancers.iter().any(|file| {
+                let state = file.holds.as_ref();
+                file.carries == Carries::Api && state.is_ok_and(|state| state.addresses.len() < 2)
+            });
+            if status.is_none() && knows_few {
                 return verdict(
                     Outcome::Bad,
                     format!(
                         "{} are ready, and {}'s own balancer knows fewer than two",
                         several.len(),
-                        lost.title()
+                        facts.node.profile.title()
                     ),
                     "put jackline in front of it: `jackline setup --print`",
                 );

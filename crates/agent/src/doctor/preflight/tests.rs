@@ -151,8 +151,13 @@ fn a_server_that_is_up_and_not_ready_is_no_spare() {
 }
 
 #[test]
-fn the_node_of_11349_does_not_survive_any_loss() {
+fn the_node_of_11349_does_not_survive_a_loss_and_was_joined_through_one_server() {
     let mut facts = healthy();
     stuck(&mut facts);
     assert_eq!(of(&facts, "any-server-lost"), Outcome::Bad);
+    assert_eq!(
+        of(&facts, "registration"),
+        Outcome::Bad,
+        "joined through one etcd-only server"
+    );
 }
