@@ -336,6 +336,10 @@ impl Policy {
         // What was suspected is proven now, one way or the other.
         judgement.suspicion = None;
         endpoint.probing.burst_until = None;
+        if is == Health::Ready {
+            // H7: who has come back is another, and its next session a first one.
+            endpoint.traffic.left = None;
+        }
         judgement.dead_silent = is == Health::Unreachable && evidence == Evidence::TimedOut;
         judgement.coming_up_until = match (was, is) {
             (Health::Unreachable | Health::Unknown, Health::NotReady) => Some(now + COMING_UP_FOR),

@@ -318,3 +318,29 @@ fn a_session_on_a_held_back_server_that_dies_is_freed() {
         "it hangs"
     );
 }
+
+/// A server that had been in use a moment ago was away, came back, and was started anew between two tests: the session that
+/// opened on it was not the first for a minute, and stayed there untested for 12 s.
+#[test]
+fn the_first_session_on_a_server_that_has_come_back_has_it_tested() {
+    let mut world = World::attached(2);
+    world.open_sessions(at(2), 1);
+    world.run(seconds(100));
+    world.set(at(2), Server::Refuses);
+    world.tell(Event::SessionClosed {
+        endpoint: at(2),
+        ending: Ending::Upstream,
+    });
+    world.run_until(seconds(5), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    world.set(at(2), Server::Ready);
+    world.run_until(seconds(40), |world| world.endpoint(at(2)).health == Health::Ready);
+    world.run(seconds(1));
+    world.set(at(2), Server::NotReady("poststarthook/start"));
+    world.open_sessions(at(2), 1);
+    let took = world.run_until(seconds(40), |world| {
+        world.closes().iter().any(|close| close.endpoint == at(2))
+    });
+    assert!(took <= seconds(3), "{took:?}");
+}
