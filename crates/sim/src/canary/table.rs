@@ -16,7 +16,7 @@ pub struct Elsewhere {
 }
 
 /// What no bend can switch off, for other crates keep it, or what the worlds of the canaries do not have.
-pub const ELSEWHERE: [Elsewhere; 11] = [
+pub const ELSEWHERE: [Elsewhere; 12] = [
     Elsewhere {
         rule: "M6a",
         part: "what a sibling's word counts for: the canaries' worlds have one service",
@@ -82,6 +82,12 @@ pub const ELSEWHERE: [Elsewhere; 11] = [
         part: "other balancers' files are read and never written: discovery's",
         file: "crates/discovery/src/import.rs",
         test: "both_ages_of_the_format_are_read",
+    },
+    Elsewhere {
+        rule: "P6",
+        part: "an operator's order: the canaries' worlds have none",
+        file: "crates/core/tests/core/reset.rs",
+        test: "what_is_only_remembered_is_forgotten_and_what_is_listed_stays",
     },
 ];
 
