@@ -2,6 +2,8 @@
 
 #[path = "core/administration.rs"]
 mod administration;
+#[path = "core/archive.rs"]
+mod archive;
 #[path = "core/checked.rs"]
 mod checked;
 #[path = "core/determinism.rs"]
