@@ -16,7 +16,13 @@ pub struct Elsewhere {
 }
 
 /// What no bend can switch off, for other crates keep it, or what the worlds of the canaries do not have.
-pub const ELSEWHERE: [Elsewhere; 11] = [
+pub const ELSEWHERE: [Elsewhere; 12] = [
+    Elsewhere {
+        rule: "P6",
+        part: "what an operator has forgotten: nobody operates in the canaries' worlds",
+        file: "crates/core/tests/core/reset.rs",
+        test: "what_is_only_remembered_is_forgotten_and_what_is_listed_stays",
+    },
     Elsewhere {
         rule: "M6a",
         part: "what a sibling's word counts for: the canaries' worlds have one service",
