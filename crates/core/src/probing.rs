@@ -100,13 +100,22 @@ impl Policy {
     pub(crate) fn sought_within(&self, endpoint: &Endpoint) -> Option<Duration> {
         let not_ready = endpoint.judgement.health == Health::NotReady;
         let own_cause = not_ready && endpoint.serves_api() && endpoint.judgement.shared_since.is_none();
+        let refuses_yet = endpoint.judgement.health == Health::Alive
+            && endpoint.serves_api()
+            && self.is_coming_up(&endpoint.judgement);
         // M5: while somebody is ready by name, archived ones are left alone.
         let at_rest = endpoint.membership.archived.is_some() && self.node_state() == NodeState::Attached;
         match self.nobody_serves() && !at_rest {
             true if self.is_missed(endpoint) => Some(self.isolated_probe_cap(endpoint)),
             true if own_cause => Some(SLOW_START_EVERY + SLOW_START_EVERY / 10),
+            true if refuses_yet => Some(BURST_EVERY + BURST_EVERY / 10),
             _ => None,
         }
+    }
+
+    /// It was down, and answers: soon it may be ready.
+    fn is_coming_up(&self, judgement: &Judgement) -> bool {
+        judgement.coming_up_until.is_some_and(|until| self.now < until)
     }
 
     /// When an endpoint is tested again, now that a test has ended.
@@ -164,9 +173,9 @@ impl Policy {
         if judgement.health != Health::Ready && judgement.good > 0 {
             return Some(Pause::Exactly(self.pause_while_held(judgement)));
         }
-        let nobody_ready = self.node_state() != NodeState::Attached;
+        let nobody_ready = self.node_state() != NodeState::Attached || self.nobody_serves();
         if nobody_ready && endpoint.serves_api() {
-            let coming_up = judgement.coming_up_until.is_some_and(|until| self.now < until);
+            let coming_up = self.is_coming_up(judgement);
             let slow_start = judgement.health == Health::NotReady && judgement.shared_since.is_none();
             match (coming_up, slow_start) {
                 (true, _) => return Some(Pause::About(BURST_EVERY)),

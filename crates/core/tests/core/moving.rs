@@ -273,3 +273,21 @@ fn a_session_whose_dial_was_under_way_leaves_an_etcd_only_server_too() {
     world.open_sessions(at(9), 1);
     assert_eq!(world.closes().len(), before + 1);
 }
+
+#[test]
+fn a_server_that_freezes_soon_after_the_start_is_found_out_as_soon_as_later() {
+    for after in [300, 1000, 2000, 3000, 60_000] {
+        let mut world = World::new(settings());
+        let list = [at(1), at(2), at(3)];
+        for server in list {
+            world.set(server, Server::Ready);
+        }
+        world.sources.insert(REGISTRATION, Answers::List(list.to_vec()));
+        world.run(ms(after));
+        let first = world.first();
+        world.open_sessions(first, 10);
+        world.set(first, Server::Silent);
+        let took = stall_for(&mut world, first, seconds(20)).expect("freed");
+        assert!(took <= seconds(2), "{after} ms after the start: {took:?}");
+    }
+}

@@ -84,6 +84,27 @@ fn a_server_that_knows_no_rights_yet_is_on_its_way_up_too() {
 }
 
 #[test]
+fn a_server_that_knew_no_rights_when_the_last_ready_one_went_is_tested_at_once() {
+    let mut world = World::attached(2);
+    world.set(at(2), Server::Refuses);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(2)).health == Health::Unreachable
+    });
+    world.set(at(2), Server::Alive);
+    world.run_until(seconds(60), |world| world.endpoint(at(2)).health == Health::Alive);
+    world.run(ms(500));
+    world.set(at(2), Server::Ready);
+    world.set(at(1), Server::Refuses);
+    world.tell(Event::DialFailed {
+        endpoint: at(1),
+        failure: DialFailure::Refused,
+    });
+    world.run_until(seconds(1), |world| world.endpoint(at(1)).health != Health::Ready);
+    let took = world.run_until(seconds(1), |world| world.state() == NodeState::Attached);
+    assert!(took <= ms(300), "attached after {took:?}");
+}
+
+#[test]
 fn a_server_that_refuses_everybody_is_not_as_good_as_it_gets_once_there_was_a_ready_one() {
     let mut world = World::attached(2);
     for n in [1, 2] {
