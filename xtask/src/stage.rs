@@ -26,7 +26,7 @@ struct Stage {
     run: fn(&Workspace) -> anyhow::Result<Outcome>,
 }
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage {
         name: "formatting",
         run: formatting::run,
@@ -46,6 +46,10 @@ const STAGES: [Stage; 10] = [
     Stage {
         name: "integration",
         run: testing::integration,
+    },
+    Stage {
+        name: "exhaustive",
+        run: testing::exhaustive,
     },
     Stage {
         name: "multihost",

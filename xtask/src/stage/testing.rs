@@ -21,6 +21,14 @@ pub(crate) fn integration(workspace: &Workspace) -> anyhow::Result<Outcome> {
     Ok(cargo_test(workspace, &["--test", "*"])?.must_have_run("integration tests"))
 }
 
+/// The exhaustive checker once more, a level deeper than a debug build can go in the time.
+pub(crate) fn exhaustive(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let mut command = workspace.cargo(["test", "--release", "--package", "jackline-sim"]);
+    command.args(["--test", "exhaustive"]);
+    let finished = command::run(command)?;
+    Ok(count(&finished.lines, finished.success).must_have_run("exhaustive tests"))
+}
+
 /// `cargo test --workspace` over some kinds of target.
 pub(crate) fn cargo_test(workspace: &Workspace, kinds: &[&str]) -> anyhow::Result<Outcome> {
     let mut command = workspace.cargo(["test", "--workspace", "--no-fail-fast"]);
