@@ -17,6 +17,7 @@ use crate::local_fault::LocalFault;
 use crate::policy::Policy;
 use crate::probing::SHORT_LIMITS;
 use crate::snapshot::{Capability, Health};
+use crate::suspicion::BURST_FOR;
 
 /// Good answers in a row that lift an endpoint back to ready while another one is (H4).
 pub const RISE: u8 = 2;
@@ -205,6 +206,10 @@ impl Policy {
             match outstanding.short {
                 true => judgement.short_timeouts = judgement.short_timeouts.saturating_add(1).min(FALL),
                 false => judgement.long_timeouts = judgement.long_timeouts.saturating_add(1).min(FALL),
+            }
+            if !outstanding.short && judgement.suspicion.is_some() {
+                // H7: a lazy test kept the urgent ones waiting, and has not cleared anybody: their time begins now.
+                endpoint.probing.burst_until = Some(now + BURST_FOR);
             }
         } else {
             judgement.silent_since = None;

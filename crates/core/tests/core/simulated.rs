@@ -337,3 +337,21 @@ fn a_supervisor_that_answers_is_asked_before_servers_that_are_not_reached() {
     assert_eq!(last.targets.first(), Some(&at(12)), "{:?}", last.targets);
     assert_eq!(last.targets.len(), 12);
 }
+
+/// Seed 4970: a lazy test kept the urgent ones waiting until the time for urgent ones was over, and the second came 15 s later.
+#[test]
+fn the_second_short_test_follows_the_first_however_long_a_lazy_one_took() {
+    let mut world = World::attached(1);
+    world.open_sessions(at(1), 1);
+    world.run(seconds(60));
+    world.set(at(1), Server::Slow(seconds(60)));
+    world.log.clear();
+    world.run_until(seconds(60), |world| !world.probes_of(at(1)).is_empty());
+    world.run(ms(100));
+    world.tell(Event::DialFailed {
+        endpoint: at(1),
+        failure: DialFailure::TimedOut,
+    });
+    // Six seconds, twice one, and six again.
+    world.run_until(seconds(16), |world| world.state() == NodeState::Isolated);
+}
