@@ -199,6 +199,7 @@ impl Policy {
         let judgement = &mut endpoint.judgement;
         judgement.note(evidence, now);
         let served = matches!(judgement.health, Health::Ready | Health::Alive | Health::NotReady);
+        let fell_silent = judgement.health == Health::Unreachable && evidence == Evidence::TimedOut;
         if evidence == Evidence::TimedOut {
             judgement.silent_since.get_or_insert(outstanding.started);
             match outstanding.short {
@@ -231,6 +232,11 @@ impl Policy {
             self.call_the_rest(address);
         }
         self.judge(address, evidence, enough, reason, actions);
+        if let Some(endpoint) = self.endpoints.get_mut(&address).filter(|_| fell_silent) {
+            // D4: it had refused, came up, took sessions while it was held back (H4, S6), and says nothing now.
+            endpoint.judgement.dead_silent = true;
+            self.free_silent_sessions(address, actions);
+        }
     }
 
     /// H8: a certificate that does not verify has all others looked at; what it means is judged in `witness.rs`.

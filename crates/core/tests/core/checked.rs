@@ -291,3 +291,30 @@ fn while_the_only_ready_one_is_silent_those_that_are_down_are_tried_as_in_isolat
     let took = world.run_until(seconds(40), |world| world.first() == at(2));
     assert!(took <= ms(810), "{took:?}");
 }
+
+/// A server that had refused came up, took a session while it was held back, and died: it was judged already, so its silence
+/// changed nothing, and the session hung until the kernel gave it up.
+#[test]
+fn a_session_on_a_held_back_server_that_dies_is_freed() {
+    let mut world = World::attached(2);
+    world.set(at(1), Server::Refuses);
+    world.set(at(2), Server::Refuses);
+    world.run_until(seconds(60), |world| world.state() == NodeState::Isolated);
+    assert_eq!(world.endpoint(at(1)).health, Health::Unreachable);
+    // S6: a session is tried with whoever accepts, and the machine dies before a test.
+    world.open_sessions(at(1), 1);
+    world.set(at(1), Server::Silent);
+    world.set(at(2), Server::Ready);
+    world.run_until(seconds(5), |world| world.state() == NodeState::Attached);
+    for again in [false, true, true, true] {
+        world.tell(Event::SessionStalled {
+            endpoint: at(1),
+            again,
+        });
+        world.run(seconds(1));
+    }
+    assert!(
+        world.closes().iter().any(|close| close.endpoint == at(1)),
+        "it hangs"
+    );
+}
