@@ -25,7 +25,7 @@ impl Policy {
         endpoint.membership.listed_by.iter().all(imported)
     }
 
-    /// An archived endpoint that answered in a storm: one of the cluster's again where nobody else is ready, else left alone.
+    /// An archived endpoint that answered: one of the cluster's again where nobody else of it is ready, else left alone.
     pub(crate) fn revive(&mut self, actions: &mut Vec<Action>) {
         let answered: Vec<SocketAddr> = self
             .endpoints
@@ -34,12 +34,10 @@ impl Policy {
             .map(|(&address, _)| address)
             .collect();
         for address in answered {
-            let busy = self
-                .endpoints
-                .get(&address)
-                .is_some_and(|endpoint| endpoint.traffic.sessions > 0);
-            if self.another_is_ready(address) && !busy {
-                self.set_aside(address);
+            if self.another_of_the_cluster_is_ready(address) {
+                if !self.is_tested_for_its_sessions(address) {
+                    self.set_aside(address);
+                }
                 continue;
             }
             let soon = self.now + crate::health::BURST_EVERY;
@@ -57,16 +55,25 @@ impl Policy {
             self.announce_endpoint(
                 address,
                 Notice::EndpointRevived,
-                match busy {
-                    true => "retained again: it is ready, and sessions are on it".to_string(),
-                    false => "retained again: it is ready, and the only one".to_string(),
-                },
+                "retained again: it is ready, and the only one".to_string(),
                 actions,
             );
         }
     }
 
-    /// M5: an archived endpoint is not tested while attached, so an old judgement must not count for it.
+    /// M3, M5: whether somebody other than `address` is ready that is not archived itself.
+    fn another_of_the_cluster_is_ready(&self, address: SocketAddr) -> bool {
+        self.ready_besides(address)
+            .any(|endpoint| endpoint.membership.standing != Standing::Archived)
+    }
+
+    /// M5: whether sessions are on it: an archived endpoint is tested until they have gone, so that none is left where nobody looks.
+    fn is_tested_for_its_sessions(&self, address: SocketAddr) -> bool {
+        let busy = |endpoint: &Endpoint| endpoint.traffic.sessions > 0;
+        self.endpoints.get(&address).is_some_and(busy) && !self.is_bent(Bend::M5Sessions)
+    }
+
+    /// M5: an archived endpoint without sessions is not tested while attached, so an old judgement must not count for it.
     fn set_aside(&mut self, address: SocketAddr) {
         let now = self.now;
         let tried = self.is_bent(Bend::M5Tries);
@@ -92,23 +99,26 @@ impl Policy {
         let proven: Vec<SocketAddr> = self
             .endpoints
             .iter()
-            .filter(|(address, endpoint)| {
+            .filter(|(_, endpoint)| {
                 endpoint.membership.standing != Standing::Archived
-                    // M5: what is archived is not tested, and sessions must not be left on it unobserved.
-                    && (endpoint.traffic.sessions == 0 || self.is_bent(Bend::M5Sessions))
                     && self.is_only_imported(endpoint)
                     && self.absence_proven(endpoint)
-                    && self.another_is_ready(**address)
             })
             .map(|(&address, _)| address)
             .collect();
         let attached = self.attached_clock.now();
         for address in proven {
+            // One after the other: two that are gone must not be each other's reason.
+            if !self.another_of_the_cluster_is_ready(address) {
+                continue;
+            }
             if let Some(endpoint) = self.endpoints.get_mut(&address) {
                 endpoint.membership.tell(Told::AbsenceProven);
                 endpoint.membership.archived = Some(attached);
             }
-            self.set_aside(address);
+            if !self.is_tested_for_its_sessions(address) {
+                self.set_aside(address);
+            }
             self.remember();
             let text = "archived: proven gone for the grace period while another is ready (M3)".to_string();
             self.announce_endpoint(address, Notice::EndpointArchived, text, actions);

@@ -33,7 +33,7 @@ pub enum Bend {
     M5Forgets,
     /// Archived endpoints are tested while attached, too.
     M5Tries,
-    /// Endpoints are archived with sessions on them.
+    /// What is archived with sessions on it is not tested.
     M5Sessions,
     /// An answer that nobody verified takes away like a verified one, and a supervisor's omission is absence.
     M6,

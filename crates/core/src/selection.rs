@@ -133,11 +133,14 @@ impl Policy {
 
     /// Whether some other endpoint is ready, not being drained, and no way to it is known to be closed.
     pub(crate) fn another_is_ready(&self, address: SocketAddr) -> bool {
-        self.endpoints.iter().any(|(&other, endpoint)| {
-            other != address
-                && endpoint.is_ready()
-                && !endpoint.is_draining()
-                && endpoint.judgement.blocked.is_none()
+        self.ready_besides(address).next().is_some()
+    }
+
+    /// The endpoints other than `address` that are ready, not being drained, and no way to them is known to be closed.
+    pub(crate) fn ready_besides(&self, address: SocketAddr) -> impl Iterator<Item = &Endpoint> {
+        let others = self.endpoints.iter().filter(move |(other, _)| **other != address);
+        others.map(|(_, endpoint)| endpoint).filter(|endpoint| {
+            endpoint.is_ready() && !endpoint.is_draining() && endpoint.judgement.blocked.is_none()
         })
     }
 }

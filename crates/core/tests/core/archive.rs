@@ -70,7 +70,7 @@ fn what_is_archived_while_others_are_ready_is_judged_no_more() {
 }
 
 #[test]
-fn one_that_carries_sessions_is_retained_though_another_is_ready() {
+fn one_that_took_sessions_in_a_storm_stays_archived_and_goes_on_being_tested() {
     let mut world = storm_with_an_archived_one();
     world.set(at(1), Server::Slow(ms(900)));
     world.open_sessions(at(1), 1);
@@ -79,6 +79,9 @@ fn one_that_carries_sessions_is_retained_though_another_is_ready() {
     world.set(at(2), Server::Ready);
     world.run_until(seconds(2), |world| world.state() == NodeState::Attached);
     world.run(seconds(30));
-    assert_eq!(world.endpoint(at(1)).standing, Standing::Retained);
+    assert_eq!(world.endpoint(at(1)).standing, Standing::Archived);
     assert_eq!(world.endpoint(at(1)).health, Health::Ready);
+    world.log.clear();
+    world.run(seconds(60));
+    assert!(!world.probes_of(at(1)).is_empty(), "a session is on it");
 }

@@ -60,7 +60,7 @@ fn an_archived_server_is_tried_while_degraded() {
 }
 
 #[test]
-fn a_server_with_sessions_is_not_archived() {
+fn what_is_archived_with_sessions_on_it_is_tested_until_they_have_gone() {
     let mut world = World::attached_with(
         2,
         Settings {
@@ -70,17 +70,47 @@ fn a_server_with_sessions_is_not_archived() {
     );
     world.open_sessions(at(1), 1);
     world.sources.insert(KUBERNETES, Answers::List(vec![at(2)]));
-    world.run(seconds(400));
-    assert_eq!(
-        world.endpoint(at(1)).standing,
-        Standing::Retained,
-        "its sessions would be left to it untested"
-    );
+    world.run_until(seconds(400), |world| {
+        world.endpoint(at(1)).standing == Standing::Archived
+    });
+    world.log.clear();
+    world.run(seconds(120));
+    assert!(world.closes().is_empty(), "R4: standing alone closes no session");
+    let tests = world.probes_of(at(1)).len();
+    assert!((2..=9).contains(&tests), "{tests} tests in two minutes");
+    assert_eq!(world.endpoint(at(1)).standing, Standing::Archived);
     world.tell(Event::SessionClosed {
         endpoint: at(1),
         ending: Ending::Downstream,
     });
-    assert_eq!(world.endpoint(at(1)).standing, Standing::Archived);
+    world.run(seconds(1));
+    world.log.clear();
+    world.run(seconds(120));
+    assert_eq!(world.probes_of(at(1)).len(), 0, "M5: and left alone");
+}
+
+#[test]
+fn two_that_are_archived_with_sessions_on_them_are_no_reason_to_stay_archived() {
+    let mut world = World::attached_with(
+        3,
+        Settings {
+            unwitnessed_grace: seconds(100),
+            ..settings()
+        },
+    );
+    world.open_sessions(at(1), 1);
+    world.open_sessions(at(2), 1);
+    world.sources.insert(KUBERNETES, Answers::List(vec![at(3)]));
+    world.run_until(seconds(400), |world| {
+        [at(1), at(2)].map(|of| world.endpoint(of).standing) == [Standing::Archived; 2]
+    });
+    world.set(at(3), Server::Refuses);
+    world.run_until(seconds(60), |world| world.endpoint(at(3)).health == Health::Unreachable);
+    let standings = [at(1), at(2)].map(|of| world.endpoint(of).standing);
+    assert!(
+        standings.contains(&Standing::Retained),
+        "both are ready, nobody else of the cluster is: {standings:?}"
+    );
 }
 
 #[test]
