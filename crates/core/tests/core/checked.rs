@@ -105,7 +105,9 @@ fn two_that_are_archived_with_sessions_on_them_are_no_reason_to_stay_archived() 
         [at(1), at(2)].map(|of| world.endpoint(of).standing) == [Standing::Archived; 2]
     });
     world.set(at(3), Server::Refuses);
-    world.run_until(seconds(60), |world| world.endpoint(at(3)).health == Health::Unreachable);
+    world.run_until(seconds(60), |world| {
+        world.endpoint(at(3)).health == Health::Unreachable
+    });
     let standings = [at(1), at(2)].map(|of| world.endpoint(of).standing);
     assert!(
         standings.contains(&Standing::Retained),
