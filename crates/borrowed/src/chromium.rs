@@ -93,7 +93,7 @@ impl Chromium {
             ])
             .args([
                 "--proxy-server=127.0.0.1:9",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*",
             ])
             .arg(format!("--user-data-dir={}", folder.display()));
         if let Some(debian) = &self.debian {

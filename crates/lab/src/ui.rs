@@ -89,6 +89,17 @@ async fn serve(listener: TcpListener, options: &LabOptions, engine: &Engine) -> 
     played
 }
 
+/// Where to look.
+fn invitation(address: SocketAddr, pages: &[(String, SocketAddr)]) -> String {
+    let nodes: String = pages
+        .iter()
+        .map(|(name, page)| format!("  {name}: http://{page}/\n"))
+        .collect();
+    format!(
+        "\nOpen http://{address}/ and try to break it. Ctrl-C ends it all.\nThe nodes' own pages, without buttons:\n{nodes}\n"
+    )
+}
+
 /// Never returns but by an error.
 async fn play(
     stage: &mut Stage,
@@ -111,8 +122,11 @@ async fn play(
         stage.timeline.clone(),
     ));
     let _relays: Vec<_> = pages
-        .into_iter()
-        .map(|(name, page)| AbortOnDropHandle::new(tokio::spawn(relay::listen(name, page, board.clone()))))
+        .iter()
+        .map(|(name, page)| {
+            let listen = relay::listen(name.clone(), *page, board.clone());
+            AbortOnDropHandle::new(tokio::spawn(listen))
+        })
         .collect();
     let looking = async {
         let mut ticks = interval(LOOK_PERIOD);
@@ -122,9 +136,7 @@ async fn play(
             board.servers(desk.servers());
         }
     };
-    screen.text(&format!(
-        "\nOpen http://{address}/ and try to break it. Ctrl-C ends it all.\n\n"
-    ));
+    screen.text(&invitation(address, &pages));
     tokio::select! {
         () = looking => {}
         () = front::serve(listener, address, files, Arc::clone(&desk), board.clone()) => {}

@@ -50,9 +50,9 @@ function head(...names) {
 function endpoints(status) {
   const rows = status.endpoints.map((endpoint) => make("tr", {},
     make("td", { class: "address" }, endpoint.address, endpoint.node ? make("div", { class: "other" }, endpoint.node.name) : null),
-    make("td", {}, graded(endpoint.health), endpoint.suspected ? " ?" : "", " ", age(endpoint.health_since)),
+    make("td", { class: "state-cell" }, graded(endpoint.health), endpoint.suspected ? " ?" : "", " ", age(endpoint.health_since)),
     make("td", {}, endpoint.standing, endpoint.administration === "enabled" ? "" : `, ${endpoint.administration}`),
-    make("td", {}, `${endpoint.sessions} ${endpoint.sessions === 1 ? "session" : "sessions"}`),
+    make("td", { class: "count" }, `${endpoint.sessions} ${endpoint.sessions === 1 ? "session" : "sessions"}`),
     make("td", {}, endpoint.reason)));
   return make("table", { class: "endpoints" },
     make("caption", {}, "Endpoints, best first"),
