@@ -29,5 +29,6 @@ mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;
+mod upgrade;
 mod usage;
 mod way;
