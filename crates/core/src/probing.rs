@@ -273,7 +273,10 @@ impl Endpoint {
     /// answered; its limits are seconds longer. Only a short test takes its place, which never gives way: a slow server is
     /// heard in the end.
     pub(crate) fn gives_way_at(&self) -> Option<Timestamp> {
-        let lazy = self.probing.outstanding.filter(|outstanding| !outstanding.short)?;
+        let lazy = self
+            .probing
+            .outstanding
+            .filter(|outstanding| !outstanding.short)?;
         let wanted = self.probing.fresh_wanted && self.judgement.is_urgent();
         wanted.then_some(lazy.started + BURST_EVERY)
     }

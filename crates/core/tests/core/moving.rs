@@ -313,7 +313,10 @@ fn a_lazy_test_that_is_young_when_a_suspicion_comes_does_not_keep_the_urgent_one
         });
         let took = world.run_until(seconds(20), |world| !world.closes().is_empty());
         // Two tests of a second each, after the lazy one has had its 250 ms.
-        assert!(took <= ms(2300), "frozen {after} ms after the first session: {took:?}");
+        assert!(
+            took <= ms(2300),
+            "frozen {after} ms after the first session: {took:?}"
+        );
     }
     assert!(young > 0, "none was under way");
 }
