@@ -72,6 +72,12 @@ pub(crate) enum Command {
     /// Forget what is only remembered, and ask every source: without a restart.
     #[command(after_help = refresh::RESET_EXAMPLES)]
     ResetState(refresh::OrderArgs),
+    /// Read the configuration anew: a new process takes over listeners and live sessions.
+    #[command(after_help = refresh::RELOAD_EXAMPLES)]
+    Reload(refresh::OrderArgs),
+    /// Replace the running program: a new process takes over listeners and live sessions.
+    #[command(after_help = refresh::UPGRADE_EXAMPLES)]
+    Upgrade(refresh::UpgradeArgs),
     /// Check or show the configuration, without starting anything.
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),

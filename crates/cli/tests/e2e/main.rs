@@ -32,5 +32,6 @@ mod shutdown;
 mod simulate;
 mod start;
 mod status_page;
+mod upgrade;
 mod usage;
 mod way;
