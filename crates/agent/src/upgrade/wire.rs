@@ -81,6 +81,9 @@ pub(crate) enum WireError {
     /// Nothing came in time.
     #[error("nothing was said for {} ms", .0.as_millis())]
     Late(Duration),
+    /// It does not take what it is told.
+    #[error("the other process does not listen")]
+    Deaf,
     /// What came is no message.
     #[error("what it says is no message of this version ({0})")]
     Odd(String),
@@ -171,9 +174,10 @@ impl Wire {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let mut into = [IoSliceMut::new(&mut packet)];
-        let received = recvmsg(&self.0, &mut into, &mut rights, RecvFlags::CMSG_CLOEXEC);
-        let received = match received {
-            Err(rustix::io::Errno::CONNRESET) => return Err(WireError::Gone),
+        let mut take = || recvmsg(&self.0, &mut into, &mut rights, RecvFlags::CMSG_CLOEXEC);
+        let received = match take() {
+            // It went without hearing all that was said. What it has said itself comes after the error.
+            Err(rustix::io::Errno::CONNRESET) => take()?,
             other => other?,
         };
         let beside = rights

@@ -42,6 +42,19 @@ fn messages_and_descriptors_come_across() {
 }
 
 #[test]
+fn the_last_words_of_one_that_went_without_listening_are_heard() {
+    let (old, new) = pair();
+    old.say(&Message::Offered, &[]).expect("said, and never heard");
+    let words = Message::Refused {
+        words: "no".to_owned(),
+    };
+    new.say(&words, &[]).expect("said");
+    drop(new);
+    assert_eq!(old.hear(soon()).expect("heard").0, words);
+    assert!(matches!(old.hear(soon()), Err(WireError::Gone)));
+}
+
+#[test]
 fn a_session_with_bytes_comes_across_whole() {
     let (old, new) = pair();
     let ((_client, ours), (theirs, _upstream)) = (connection(), connection());
