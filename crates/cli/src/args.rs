@@ -10,6 +10,7 @@
 
 pub(crate) mod doctor;
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -243,6 +244,7 @@ Examples:
   jackline lab --list                   the scenarios, a line each
   jackline lab blackhole frozen         two of them
   jackline lab --keep                   leave the cluster up afterwards, to play with
+  jackline lab --ui                     a page with which to break it, and watch
 
 Exit status: 0 everything held, 1 some expectation failed, 2 it could not be
 played, 64 wrong usage.";
@@ -261,6 +263,16 @@ pub(crate) struct LabArgs {
     /// Leave the cluster up at the end and tell how to reach it
     #[arg(long, conflicts_with = "list")]
     pub(crate) keep: bool,
+    // Not a documentation comment: brackets are links there.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:0",
+        conflicts_with_all = ["scenarios", "output", "list", "keep"],
+        help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
+    )]
+    pub(crate) ui: Option<SocketAddr>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\

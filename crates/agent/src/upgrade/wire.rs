@@ -143,8 +143,13 @@ impl Wire {
         if !beside.is_empty() && !rights.push(SendAncillaryMessage::ScmRights(beside)) {
             return Err(WireError::Odd("more descriptors than fit".to_owned()));
         }
-        sendmsg(&self.0, &[IoSlice::new(packet)], &mut rights, SendFlags::NOSIGNAL)?;
-        Ok(())
+        let packet = [IoSlice::new(packet)];
+        match sendmsg(&self.0, &packet, &mut rights, SendFlags::NOSIGNAL) {
+            Ok(_) => Ok(()),
+            Err(rustix::io::Errno::AGAIN) => Err(WireError::Deaf),
+            Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Err(WireError::Gone),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The next message, by `deadline`, and what came beside it.

@@ -4,6 +4,7 @@
 //! are the tests. Waiting takes real time here, but only ever for something, with a deadline.
 
 mod apiserver;
+mod browser;
 mod caller;
 mod commands;
 mod configuration;
@@ -11,6 +12,7 @@ mod configuration;
 mod described;
 mod examples;
 mod families;
+mod lab_ui;
 mod life;
 mod logs;
 mod node;
@@ -29,6 +31,7 @@ mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;
+mod status_page;
 mod upgrade;
 mod usage;
 mod way;
