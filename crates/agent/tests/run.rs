@@ -24,8 +24,12 @@ fn it_starts_answers_survives_sighup_and_ends_with_0_at_sigterm() {
     assert_eq!(status.node, "node-1");
     assert_eq!(status.sources[0].name, "static");
     assert_ne!(status.listen[0].port(), 0, "the true port is told");
+    let file = dir.path().join("config.yaml");
+    let good = fs::read(&file).expect("a configuration");
+    fs::write(&file, "no-such-key: 1\n").expect("written");
     jackline.signal(Signal::HUP);
-    jackline.says("SIGHUP is ignored");
+    jackline.says("goes on with all its sessions");
+    fs::write(&file, good).expect("written");
     assert_eq!(
         jackline.status().pid,
         jackline.child.id(),

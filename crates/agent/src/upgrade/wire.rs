@@ -81,6 +81,9 @@ pub(crate) enum WireError {
     /// Nothing came in time.
     #[error("nothing was said for {} ms", .0.as_millis())]
     Late(Duration),
+    /// It does not take what it is told.
+    #[error("the other process does not listen")]
+    Deaf,
     /// What came is no message.
     #[error("what it says is no message of this version ({0})")]
     Odd(String),
@@ -140,8 +143,13 @@ impl Wire {
         if !beside.is_empty() && !rights.push(SendAncillaryMessage::ScmRights(beside)) {
             return Err(WireError::Odd("more descriptors than fit".to_owned()));
         }
-        sendmsg(&self.0, &[IoSlice::new(packet)], &mut rights, SendFlags::NOSIGNAL)?;
-        Ok(())
+        let packet = [IoSlice::new(packet)];
+        match sendmsg(&self.0, &packet, &mut rights, SendFlags::NOSIGNAL) {
+            Ok(_) => Ok(()),
+            Err(rustix::io::Errno::AGAIN) => Err(WireError::Deaf),
+            Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Err(WireError::Gone),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The next message, by `deadline`, and what came beside it.
@@ -171,9 +179,10 @@ impl Wire {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut rights = RecvAncillaryBuffer::new(&mut space);
         let mut into = [IoSliceMut::new(&mut packet)];
-        let received = recvmsg(&self.0, &mut into, &mut rights, RecvFlags::CMSG_CLOEXEC);
-        let received = match received {
-            Err(rustix::io::Errno::CONNRESET) => return Err(WireError::Gone),
+        let mut take = || recvmsg(&self.0, &mut into, &mut rights, RecvFlags::CMSG_CLOEXEC);
+        let received = match take() {
+            // It went without hearing all that was said. What it has said itself comes after the error.
+            Err(rustix::io::Errno::CONNRESET) => take()?,
             other => other?,
         };
         let beside = rights

@@ -55,6 +55,7 @@ impl Caller {
             .header("host", "kubernetes")
             .body(Empty::new())
             .expect("a request");
+        self.sender.ready().await?;
         self.sender.send_request(request).await
     }
 

@@ -97,6 +97,8 @@ async fn help_is_what_it_was() {
         "undrain",
         "refresh",
         "reset-state",
+        "reload",
+        "upgrade",
         "config",
         "setup",
         "doctor",

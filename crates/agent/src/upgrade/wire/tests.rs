@@ -1,6 +1,6 @@
 //! Hostile and broken messages: each is an error in words, none a panic, and descriptors come across.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -36,9 +36,22 @@ fn messages_and_descriptors_come_across() {
     let mut sent = TcpStream::from(beside.remove(0));
     sent.write_all(b"x").expect("it is the very socket");
     let mut byte = [0];
-    std::io::Read::read_exact(&mut near, &mut byte).expect("read");
+    near.read_exact(&mut byte).expect("read");
     drop(old);
     assert!(matches!(new.hear(soon()), Err(WireError::Gone)));
+}
+
+#[test]
+fn the_last_words_of_one_that_went_without_listening_are_heard() {
+    let (old, new) = pair();
+    old.say(&Message::Offered, &[]).expect("said, and never heard");
+    let words = Message::Refused {
+        words: "no".to_owned(),
+    };
+    new.say(&words, &[]).expect("said");
+    drop(new);
+    assert_eq!(old.hear(soon()).expect("heard").0, words);
+    assert!(matches!(old.hear(soon()), Err(WireError::Gone)));
 }
 
 #[test]
