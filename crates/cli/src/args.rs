@@ -357,8 +357,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            if cfg!(feature = "lab") { 25 } else { 22 },
-            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, upgrade, config, check, show, \
+            if cfg!(feature = "lab") { 26 } else { 23 },
+            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, reload, \
+             upgrade, config, check, show, \
              setup, hand-over, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }
