@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod doctor;
+mod lab;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -20,11 +21,11 @@ use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, 
 
 #[cfg(all(test, feature = "lab"))]
 mod guides;
-mod lab;
 mod replay;
 
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArgs;
+pub(crate) use lab::LabOutput;
 #[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
@@ -327,14 +328,6 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LabOutput {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -364,8 +357,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            if cfg!(feature = "lab") { 24 } else { 21 },
-            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
+            if cfg!(feature = "lab") { 26 } else { 23 },
+            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, reload, \
+             upgrade, config, check, show, \
              setup, hand-over, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }

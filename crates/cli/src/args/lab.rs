@@ -2,11 +2,9 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::LabOutput;
-
-pub(crate) const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   jackline lab                          the outage that jackline was made for
   jackline lab --list                   the scenarios, a line each
@@ -41,4 +39,12 @@ pub(crate) struct LabArgs {
         help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
     )]
     pub(crate) ui: Option<SocketAddr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
