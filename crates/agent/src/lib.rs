@@ -64,6 +64,6 @@ mod view;
 mod wiring;
 
 pub use claim::ClaimError;
-pub use hand_over::{HandOverError, HandedOver, hand_over, take_back};
+pub use hand_over::{HANDED_OVER, HandOverError, HandedOver, hand_over, take_back};
 pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};

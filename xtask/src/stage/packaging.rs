@@ -1,5 +1,5 @@
 //! What is installed besides the program: units that systemd understands and that are shut in, an installer that refuses what it should,
-//! manifests that kustomize renders, lists of files that agree; and a package in a Debian tree of its own, where one was made.
+//! manifests that kustomize renders, lists of files that agree, a recipe of a container; and packages in trees of their own, where they were made.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +26,8 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Outcome> {
         .and(lists(workspace)?)
         .and(installer(workspace, &folder.join("installer"))?)
         .and(manifests(workspace)?)
-        .and(package(workspace, &folder.join("tree"))?);
+        .and(container(workspace)?)
+        .and(packages(workspace, &folder.join("trees"))?);
     fs::remove_dir_all(folder)?;
     Ok(outcome.must_have_run("checks of packaging"))
 }
@@ -227,35 +228,116 @@ fn manifests(workspace: &Workspace) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// A package that `cargo xtask package` has made: installed, upgraded, removed, purged.
-fn package(workspace: &Workspace, tree: &Path) -> anyhow::Result<Outcome> {
-    let what = "a package in a Debian tree of its own";
+/// What can be seen of the container's recipe without an engine that builds it; that it was not built is told.
+fn container(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let recipe = fs::read_to_string(workspace.root.join("packaging/container/Containerfile"))?;
+    let lines: Vec<&str> = recipe.lines().filter(|line| !line.starts_with('#')).collect();
+    let user = lines.iter().find_map(|line| line.strip_prefix("USER "));
+    let is_number = |word: &str| word.parse::<u32>().is_ok_and(|number| number != 0);
+    let checks = [
+        (lines.first() == Some(&"FROM scratch"), "it is not from scratch"),
+        (
+            user.is_some_and(|user| user.split(':').all(is_number)),
+            "it does not run as a numbered user other than root",
+        ),
+        (
+            lines.iter().filter(|line| line.starts_with("COPY ")).count() == 1,
+            "it holds more than the program",
+        ),
+        (
+            !lines
+                .iter()
+                .any(|line| line.starts_with("RUN ") || line.starts_with("ADD ")),
+            "it runs or fetches something while it is built",
+        ),
+    ];
+    let mut outcome = skip(
+        "the container, built and run",
+        "no container engine is used here: its recipe alone was read",
+        "",
+    );
+    for (held, otherwise) in checks {
+        outcome = outcome.and(Outcome::of(held, &format!("Containerfile: {otherwise}")));
+    }
+    Ok(outcome)
+}
+
+/// A package that `cargo xtask package` has made: installed, upgraded, removed, in a tree of its own by its own tools.
+struct Trial {
+    end: &'static str,
+    what: &'static str,
+    script: &'static str,
+    /// A folder for what is borrowed, and Debian's packages in it.
+    borrowed: (&'static str, &'static [&'static str]),
+}
+
+const TRIALS: [Trial; 2] = [
+    Trial {
+        end: "deb",
+        what: "a .deb in a Debian tree of its own",
+        script: "packaging/debian/try.sh",
+        borrowed: (
+            "packaging",
+            &[
+                "busybox-static",
+                "systemd-standalone-sysusers",
+                "systemd-standalone-tmpfiles",
+            ],
+        ),
+    },
+    Trial {
+        end: "rpm",
+        what: "an .rpm in a tree of its own",
+        script: "packaging/rpm/try.sh",
+        borrowed: (
+            "packaging-rpm",
+            &[
+                "busybox-static",
+                "systemd-standalone-sysusers",
+                "systemd-standalone-tmpfiles",
+                "rpm",
+                "rpm-common",
+                "librpm9",
+                "librpmio9",
+                "librpmbuild9",
+                "librpmsign9",
+                "liblua5.3-0",
+                "libpopt0",
+                "libarchive13",
+                "libfsverity0",
+            ],
+        ),
+    },
+];
+
+fn packages(workspace: &Workspace, trees: &Path) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::default();
+    for trial in &TRIALS {
+        outcome = outcome.and(package(workspace, trial, &trees.join(trial.end))?);
+    }
+    Ok(outcome)
+}
+
+fn package(workspace: &Workspace, trial: &Trial, tree: &Path) -> anyhow::Result<Outcome> {
     let made = fs::read_dir(workspace.target.join("package"))
         .into_iter()
         .flatten();
     let made: Option<PathBuf> = made
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|end| end == "deb"));
+        .find(|path| path.extension().is_some_and(|end| end == trial.end));
     let Some(made) = made else {
-        return Ok(skip(what, "none is made", "cargo xtask package"));
+        return Ok(skip(trial.what, "none is made", "cargo xtask package"));
     };
-    let wanted = [
-        "busybox-static",
-        "systemd-standalone-sysusers",
-        "systemd-standalone-tmpfiles",
-    ];
-    let borrowed = match jackline_borrowed::unpacked_in(&workspace.target, "packaging", &wanted) {
+    let (folder, wanted) = trial.borrowed;
+    let borrowed = match jackline_borrowed::unpacked_in(&workspace.target, folder, wanted) {
         Ok(borrowed) => borrowed,
-        Err(why) => return Ok(skip(what, &why, "apt-get update")),
+        Err(why) => return Ok(skip(trial.what, &why, "apt-get update")),
     };
+    fs::create_dir_all(tree)?;
     let mut attempt = workspace.program("sh");
-    attempt
-        .arg("packaging/debian/try.sh")
-        .arg(made)
-        .arg(tree)
-        .arg(borrowed.root());
+    attempt.arg(trial.script).arg(made).arg(tree).arg(borrowed.root());
     Ok(Outcome::of(
         command::run(attempt)?.success,
-        "the package does not install, upgrade, remove and purge (above)",
+        &format!("{}: it does not install, upgrade and remove (above)", trial.what),
     ))
 }

@@ -11,6 +11,7 @@ mod configuration;
 mod described;
 mod examples;
 mod families;
+mod json;
 mod life;
 mod logs;
 mod node;
