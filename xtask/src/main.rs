@@ -1,4 +1,4 @@
-//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `mutants`, `doubt`, `package`, `tidy`, `fmt`.
+//! What the project does with itself: `cargo xtask test`, `verify`, `multihost`, `recovery`, `bench`, `mutants`, `doubt`, `package`, `pictures`, `tidy`, `fmt`.
 //!
 //! `test` is all that `.ci/run` runs. Each of its stages is a module of [`stage`]; the rules of the house that no
 //! compiler holds are the checks of [`tidy`]; [`verify`] is the same at full length, with a dated page as its result.
@@ -15,6 +15,7 @@ mod multihost;
 mod mutants;
 mod outcome;
 mod package;
+mod pictures;
 mod recovery;
 mod stage;
 mod tidy;
@@ -81,6 +82,8 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// The pictures of docs/page.md, taken of a lab in Chromium.
+    Pictures,
     /// The rules of the house that no compiler holds.
     Tidy,
     /// Format all code.
@@ -102,6 +105,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Task::Doubt => doubt::run(&workspace)?,
         Task::Package { list } => package::run(&workspace, list)?,
+        Task::Pictures => pictures::run(&workspace)?,
         Task::Tidy => stage::run(&workspace, &["tidy".to_owned()]).conclude(),
         Task::Fmt => command::run(workspace.cargo(["fmt", "--all"]))?.success,
     };

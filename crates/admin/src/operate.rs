@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Operate: Send + Sync {
     /// Carries `order` out.
     fn order(&self, order: Order) -> Pending<'_, Result<Done, Refusal>>;
+    /// Has a new process take over listeners and sessions, and this one leave; done when it has.
+    fn replace(&self, replacement: Replacement) -> Pending<'_, Result<Done, Refusal>>;
     /// The open sessions, at most [`SESSIONS_MAX`] of them, and how many there are in all.
     fn sessions(&self) -> Pending<'_, SessionList>;
 }
@@ -47,6 +50,17 @@ pub enum Order {
     Refresh,
     /// Forget what is only remembered, keep the old file aside, ask every source.
     ResetState,
+}
+
+/// What takes this process's place. The configuration is read anew in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// The program that runs.
+    SameProgram,
+    /// The program that is where this one was started from: another one, after an upgrade of the package.
+    ProgramOnDisk,
+    /// This program.
+    Program(PathBuf),
 }
 
 /// What was done. Its fields are a promise, as those of [`crate::status::Status`] are.

@@ -10,7 +10,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::operate::{DRAIN_MAX, Operate, Order, Refusal};
+use crate::operate::{DRAIN_MAX, Done, Operate, Order, Refusal, Replacement};
 use crate::server::sentence;
 
 /// Who carries orders out.
@@ -43,8 +43,35 @@ pub(crate) async fn reset_state(State(desk): State<Desk>) -> Response {
     carry_out(&desk, Order::ResetState).await
 }
 
+pub(crate) async fn reload(State(desk): State<Desk>) -> Response {
+    told(desk.0.replace(Replacement::SameProgram).await)
+}
+
+pub(crate) async fn upgrade(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response {
+    match replacement(query.as_deref().unwrap_or_default()) {
+        Ok(replacement) => told(desk.0.replace(replacement).await),
+        Err(words) => sentence(StatusCode::BAD_REQUEST, &words),
+    }
+}
+
+fn replacement(query: &str) -> Result<Replacement, String> {
+    let Some(program) = value(query, "program") else {
+        return Ok(Replacement::ProgramOnDisk);
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+~@,:".contains(c);
+    if program.starts_with('/') && program.chars().all(plain) {
+        Ok(Replacement::Program(program.into()))
+    } else {
+        Err("the program is no absolute path of letters, digits and /._-+~@,:".to_owned())
+    }
+}
+
 async fn carry_out(desk: &Desk, order: Order) -> Response {
-    match desk.0.order(order).await {
+    told(desk.0.order(order).await)
+}
+
+fn told(done: Result<Done, Refusal>) -> Response {
+    match done {
         Ok(done) => Json(done).into_response(),
         Err(Refusal::Unknown(words)) => sentence(StatusCode::NOT_FOUND, &words),
         Err(Refusal::Harmful(words)) => sentence(StatusCode::CONFLICT, &words),
@@ -88,6 +115,16 @@ fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replacement_is_a_plain_absolute_path_or_what_is_on_disk() {
+        assert_eq!(replacement(""), Ok(Replacement::ProgramOnDisk));
+        let path = Replacement::Program("/opt/jackline-2.0/bin/jackline".into());
+        assert_eq!(replacement("program=/opt/jackline-2.0/bin/jackline"), Ok(path));
+        for bad in ["program=", "program=jackline", "program=/a%20b", "program=/a b"] {
+            assert!(replacement(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_drain_has_an_endpoint_and_an_end() {

@@ -150,6 +150,8 @@ fn orders(operate: Arc<dyn Operate>) -> Router {
         .route("/undrain", post(orders::undrain))
         .route("/refresh", post(orders::refresh))
         .route("/reset-state", post(orders::reset_state))
+        .route("/reload", post(orders::reload))
+        .route("/upgrade", post(orders::upgrade))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(without_body))
         .with_state(Desk(operate))

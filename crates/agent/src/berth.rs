@@ -15,6 +15,7 @@ use jackline_trust::Trust;
 
 use crate::engine::{Engine, Ground};
 use crate::lines;
+use crate::reins::Reins;
 use crate::view::Shown;
 use crate::wiring::plan::Plan;
 
@@ -181,6 +182,18 @@ impl Berth {
             signs: SignsView::default(),
             services: Vec::new(),
         }
+    }
+
+    /// Its driver's reins, if it runs.
+    pub(crate) fn reins(&self) -> Option<Arc<Reins>> {
+        match &*self.state() {
+            State::Running(running) => Some(Arc::clone(&running.0.reins)),
+            State::Waiting(_) | State::Ended => None,
+        }
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        self.plan.service
     }
 
     /// Its data plane, if it runs.

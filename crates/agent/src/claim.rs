@@ -98,6 +98,22 @@ impl Socket {
         Ok(socket)
     }
 
+    /// The socket as another process hands it over.
+    pub(crate) fn handed_over(path: PathBuf, listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { path, listener })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the file where it is: another process has the socket now.
+    pub(crate) fn leave(mut self) {
+        self.path = PathBuf::new();
+    }
+
     /// A second handle on the listener, for the one who serves it.
     pub(crate) fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
@@ -106,6 +122,9 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        if self.path.as_os_str().is_empty() {
+            return;
+        }
         // A stale file is no harm: the next start replaces it.
         let _ = fs::remove_file(&self.path);
     }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,7 +16,6 @@ use jackline_trust::Trust;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -26,6 +26,7 @@ use crate::journal::{Journal, Origin};
 use crate::lines;
 use crate::own::Admission;
 use crate::queue::Queue;
+use crate::reins::Reins;
 use crate::run::{StartError, kernel};
 use crate::state;
 use crate::state::saver::{self, Saver};
@@ -34,7 +35,7 @@ use crate::view::Shown;
 use crate::wiring::plan::Plan;
 
 /// How long the state file and the journal may each take at the end.
-const WRITE_TIME: Duration = Duration::from_secs(2);
+pub(crate) const WRITE_TIME: Duration = Duration::from_secs(2);
 
 /// What every engine of this process is given.
 #[derive(Clone)]
@@ -46,12 +47,15 @@ pub(crate) struct Ground {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) own: Option<std::net::IpAddr>,
     pub(crate) allow_loopback: bool,
+    /// Whoever starts now begins at rest: another process has the sessions still.
+    pub(crate) at_rest: Arc<AtomicBool>,
 }
 
 /// A running service.
 pub(crate) struct Engine {
     service: Service,
-    driver: JoinHandle<Driver<Shell>>,
+    /// The driver, which can be laid to rest.
+    pub(crate) reins: Arc<Reins>,
     watching: JoinHandle<()>,
     pub(crate) plane: Arc<DataPlane>,
     saver: Arc<Saver>,
@@ -84,6 +88,8 @@ impl Engine {
             let queue = Arc::clone(&queue);
             Arc::new(move |event| queue.push(admission.admit(event)))
         };
+        let at_rest = ground.at_rest.load(Ordering::Acquire);
+        let bound = if at_rest { bound.at_rest() } else { bound };
         let plane = Arc::new(bound.run(Arc::clone(&published), Arc::clone(&sink)));
         let runtime = Handle::current();
         let probes = ProbeConfig {
@@ -137,7 +143,7 @@ impl Engine {
         Ok(Self {
             service: plan.service,
             watching: tokio::spawn(watch_trust(Arc::clone(&trust), sink)),
-            driver: tokio::spawn(driver.run(ground.stop.clone()).instrument(span)),
+            reins: Arc::new(Reins::start(driver, &ground.stop, span)),
             plane,
             saver,
             trust,
@@ -161,6 +167,7 @@ impl Engine {
             clock: self.clock,
             told: Arc::clone(&self.told),
             ordering: Default::default(),
+            requests: None,
             warnings,
             further: Vec::new(),
         }
@@ -174,13 +181,10 @@ impl Engine {
     /// Once its driver was told to stop: writes state and journal for the last time.
     pub(crate) async fn write(self) {
         self.watching.abort();
-        let driver = match self.driver.await {
-            Ok(driver) => driver,
-            Err(error) => {
-                let service = self.service.name();
-                tracing::error!(target: "jackline", event = lines::DEFECT, %error, service, "the driver died; what was last remembered stands");
-                return;
-            }
+        let Some(driver) = self.reins.end().await else {
+            let service = self.service.name();
+            tracing::error!(target: "jackline", event = lines::DEFECT, service, "the driver died; what was last remembered stands");
+            return;
         };
         driver.effects.persist(driver.policy.records());
         let now = (driver.clock)();

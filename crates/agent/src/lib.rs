@@ -11,6 +11,8 @@
 //! | `engine` | one service, running; the API's is the first |
 //! | `berth` | the place of a further service, whatever keeps it from starting |
 //! | `driver` | the one loop: it owns the core and is the only one to step it |
+//! | `reins` | lays the driver to rest, and lets it go on |
+//! | `upgrade` | hands listeners and sessions over to a new process |
 //! | `queue` | where everything that happened waits for the driver |
 //! | `own` | keeps forwarding loops out of what is learnt |
 //! | `effects` | carries out what the core wants done |
@@ -54,12 +56,14 @@ mod own;
 pub mod profile;
 mod proxy_names;
 mod queue;
+mod reins;
 mod run;
 pub mod setup;
 mod signals;
 mod state;
 mod systemd;
 mod tally;
+mod upgrade;
 mod view;
 mod wiring;
 
@@ -67,3 +71,4 @@ pub use claim::ClaimError;
 pub use hand_over::{HANDED_OVER, HandOverError, HandedOver, hand_over, take_back};
 pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};
+pub use upgrade::successor::refuse_to_take_over;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jackline_admin::operate::{
-    Done, OpenSession, Operate, Order, Pending, Refusal, SESSIONS_MAX, SessionList,
+    Done, OpenSession, Operate, Order, Pending, Refusal, Replacement, SESSIONS_MAX, SessionList,
 };
 use jackline_core::{Administration, EndpointView, Event, Health};
 use jiff::Timestamp as Time;
+use tokio::sync::oneshot;
 
 use crate::clock::calendar;
 use crate::lines;
+use crate::upgrade::{self, Request};
 use crate::view::Shown;
 
 /// The core has heeded an order by then. It takes microseconds, but the machine may be in trouble.
@@ -35,6 +37,26 @@ impl Operate for Shown {
                 Order::Refresh => Ok(self.refresh()),
                 Order::ResetState => self.reset_state().await,
             }
+        })
+    }
+
+    fn replace(&self, replacement: Replacement) -> Pending<'_, Result<Done, Refusal>> {
+        Box::pin(async move {
+            tracing::info!(target: "jackline", event = lines::ORDERED, ?replacement, "an operator's order");
+            let program = match replacement {
+                Replacement::SameProgram => None,
+                Replacement::Program(path) => Some(path),
+                Replacement::ProgramOnDisk => Some(upgrade::predecessor::on_disk().map_err(Refusal::Failed)?),
+            };
+            let (answer, answered) = oneshot::channel();
+            let request = Request {
+                program,
+                answer: Some(answer),
+            };
+            let busy = || Refusal::Failed("jackline is about to end, or to be replaced already".to_owned());
+            let requests = self.requests.as_ref().ok_or_else(busy)?;
+            requests.try_send(request).map_err(|_| busy())?;
+            answered.await.unwrap_or_else(|_| Err(busy()))
         })
     }
 

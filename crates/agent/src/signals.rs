@@ -1,12 +1,20 @@
-//! What ends a run: signals, and for whoever is another program's child the end of its standard input. One signal must not.
+//! What ends a run or changes it: signals, and for whoever is another program's child the end of its standard input.
 
+use std::fs::File;
 use std::io;
 use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::lines;
+/// What a signal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The run is to end, by the signal of this name.
+    End(&'static str),
+    /// The configuration is to be read anew: SIGHUP.
+    Reload,
+}
 
 /// SIGTERM, SIGINT and SIGHUP, heard from now on.
 pub(crate) struct Signals {
@@ -18,33 +26,29 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes them over from their defaults, which would kill. `input`: the end of the standard input ends the run too.
-    pub(crate) fn listen(input: bool) -> io::Result<Self> {
+    /// Takes them over from their defaults, which would kill. `input`: its end ends the run too.
+    pub(crate) fn listen(input: Option<File>) -> io::Result<Self> {
         Ok(Self {
-            input: input.then(input_ends).transpose()?,
+            input: input.map(input_ends).transpose()?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits for the first one that ends the run, and gives its name.
-    pub(crate) async fn end(&mut self) -> &'static str {
-        let input = self.input.take();
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) -> Sign {
         let ended = async {
-            match input {
+            match &mut self.input {
                 Some(input) => drop(input.await),
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(ended);
-        loop {
-            tokio::select! {
-                () = &mut ended => return "the standard input has ended",
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => tracing::info!(target: "jackline", event = lines::HANGUP_IGNORED, "SIGHUP is ignored: a changed configuration takes effect at a restart"),
-            }
+        tokio::select! {
+            () = ended => Sign::End("the standard input has ended"),
+            _ = self.terminate.recv() => Sign::End("SIGTERM"),
+            _ = self.interrupt.recv() => Sign::End("SIGINT"),
+            _ = self.hangup.recv() => Sign::Reload,
         }
     }
 
@@ -54,13 +58,13 @@ impl Signals {
     }
 }
 
-/// Reads the standard input to its end. The kernel closes it when whoever holds the other end is gone, be it by SIGKILL: a
+/// Reads the input to its end. The kernel closes it when whoever holds the other end is gone, be it by SIGKILL: a
 /// parent's death signal would not do, for it comes when the thread dies that started the child.
-fn input_ends() -> io::Result<oneshot::Receiver<()>> {
+fn input_ends(mut input: File) -> io::Result<oneshot::Receiver<()>> {
     let (sender, ended) = oneshot::channel();
     let read = move || {
         // An input that cannot be read has ended as well.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = io::copy(&mut input, &mut io::sink());
         let _ = sender.send(());
     };
     thread::Builder::new()

@@ -71,6 +71,11 @@ impl Listener {
         }
     }
 
+    /// Says that this process takes our place.
+    pub(crate) fn tell_successor(&self, process: u32) {
+        self.tell(&format!("MAINPID={process}"));
+    }
+
     /// Says that clients are served, and from then on how the node fares and that `pulse` beats; that it ends, once `stop` is told.
     pub(crate) async fn keep_informed(self, pulse: Pulse, stop: CancellationToken) {
         self.tell(&format!("READY=1\n{}", status(&pulse.published.load())));

@@ -8,12 +8,14 @@ use jackline_admin::{Clock as AdminClock, Identity, Reading, SessionsView, Signs
 use jackline_core::{Service, Snapshot};
 use jackline_proxy::DataPlane;
 use jackline_trust::Trust;
+use tokio::sync::mpsc;
 
 use crate::berth::Berth;
 use crate::clock::Clock;
 use crate::queue::Queue;
 use crate::state::saver::Saver;
 use crate::tally::Tally;
+use crate::upgrade::Request;
 
 /// What of the agent is shown.
 pub(crate) struct Shown {
@@ -28,6 +30,8 @@ pub(crate) struct Shown {
     pub(crate) told: Arc<Tally>,
     /// One order of an operator's at a time: each is judged by what the one before has done.
     pub(crate) ordering: tokio::sync::Mutex<()>,
+    /// Where a new process is asked for; `None`: not here.
+    pub(crate) requests: Option<mpsc::Sender<Request>>,
     /// What was odd at start and stays so.
     pub(crate) warnings: Vec<String>,
     /// The services besides this one.

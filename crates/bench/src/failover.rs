@@ -36,7 +36,7 @@ impl Span {
     };
     /// Longer than every target, and no more: a rival's longer gap is cut off there.
     pub(crate) const QUICK: Self = Self {
-        before: Duration::from_secs(3),
+        before: Duration::from_secs(2),
         after: Duration::from_secs(5),
     };
 }

@@ -78,10 +78,9 @@ fn lacking() -> Result<Vec<String>, String> {
 }
 
 impl Chromium {
-    /// A call of it that shows no window, keeps what it remembers in `folder`, and reaches nobody: names resolve to nothing,
-    /// and everything would go through a proxy that is not there.
-    #[must_use]
-    pub fn command(&self, folder: &Path) -> Command {
+    /// A call of it that shows no window, keeps what it remembers in `folder`, and reaches nobody but this machine: names
+    /// resolve to nothing, and everything off loopback would go through a proxy that is not there.
+    pub(crate) fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["--headless", "--disable-gpu", "--no-first-run"])
@@ -94,7 +93,7 @@ impl Chromium {
             ])
             .args([
                 "--proxy-server=127.0.0.1:9",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.*",
             ])
             .arg(format!("--user-data-dir={}", folder.display()));
         if let Some(debian) = &self.debian {

@@ -3,6 +3,7 @@
 //!
 //! What cannot be borrowed is told by [`not_run`], never passed over in silence.
 
+mod browser;
 mod chromium;
 mod etcd;
 mod haproxy;
@@ -13,6 +14,7 @@ mod skips;
 
 use std::path::PathBuf;
 
+pub use browser::{Browser, View};
 pub use chromium::{BRING_CHROMIUM, Chromium, chromium};
 pub use etcd::{BRING_ETCD, EtcdPrograms, etcd};
 pub use haproxy::{BRING_HAPROXY, Haproxy, haproxy};

@@ -11,6 +11,7 @@
 mod config;
 pub(crate) mod doctor;
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -69,6 +70,12 @@ pub(crate) enum Command {
     /// Forget what is only remembered, and ask every source: without a restart.
     #[command(after_help = refresh::RESET_EXAMPLES)]
     ResetState(refresh::OrderArgs),
+    /// Read the configuration anew: a new process takes over listeners and live sessions.
+    #[command(after_help = refresh::RELOAD_EXAMPLES)]
+    Reload(refresh::OrderArgs),
+    /// Replace the running program: a new process takes over listeners and live sessions.
+    #[command(after_help = refresh::UPGRADE_EXAMPLES)]
+    Upgrade(refresh::UpgradeArgs),
     /// Check or show the configuration, without starting anything.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(ConfigCommand),
@@ -204,6 +211,7 @@ Examples:
   jackline lab --list                   the scenarios, a line each
   jackline lab blackhole frozen         two of them
   jackline lab --keep                   leave the cluster up afterwards, to play with
+  jackline lab --ui                     a page with which to break it, and watch
 
 Exit status: 0 everything held, 1 some expectation failed, 2 it could not be
 played, 64 wrong usage.";
@@ -222,6 +230,16 @@ pub(crate) struct LabArgs {
     /// Leave the cluster up at the end and tell how to reach it
     #[arg(long, conflicts_with = "list")]
     pub(crate) keep: bool,
+    // Not a documentation comment: brackets are links there.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:0",
+        conflicts_with_all = ["scenarios", "output", "list", "keep"],
+        help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
+    )]
+    pub(crate) ui: Option<SocketAddr>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\

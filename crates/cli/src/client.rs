@@ -20,6 +20,8 @@ use crate::exit::Exit;
 const ANSWER_MAX: usize = 8 * 1024 * 1024;
 /// The answer is complete by then. It takes milliseconds; but the machine may be in trouble.
 const TIME: Duration = Duration::from_secs(10);
+/// An order may take longer: a new process has to start, and if it hangs all is taken back.
+const ORDER_TIME: Duration = Duration::from_secs(29);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -127,9 +129,10 @@ fn exchange(socket: &Path, method: Method, path: &str) -> Result<String, ClientE
         .build()
         .map_err(|error| odd(format!("this process got no resources: {error}")))?;
     runtime.block_on(async {
-        match tokio::time::timeout(TIME, ask(socket, method, path)).await {
+        let time = if method == Method::POST { ORDER_TIME } else { TIME };
+        match tokio::time::timeout(time, ask(socket, method, path)).await {
             Ok(answer) => answer,
-            Err(_) => Err(odd(format!("no answer within {} s", TIME.as_secs()))),
+            Err(_) => Err(odd(format!("no answer within {} s", time.as_secs()))),
         }
     })
 }

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::output::complain;
 
 pub(crate) fn lab(args: LabArgs) -> Exit {
+    let ui = args.ui;
     let options = LabOptions {
         scenarios: args.scenarios,
         output: match args.output {
@@ -17,6 +18,15 @@ pub(crate) fn lab(args: LabArgs) -> Exit {
         keep: args.keep,
         ..LabOptions::default()
     };
+    if let Some(address) = ui {
+        return match jackline_lab::ui(address, options) {
+            Ok(()) => Exit::Well,
+            Err(error) => {
+                complain(&format!("the lab could not be shown: {error:#}"));
+                Exit::Isolated
+            }
+        };
+    }
     match jackline_lab::run(options) {
         Ok(outcomes) if outcomes.iter().all(|outcome| outcome.passed) => Exit::Well,
         Ok(_) => Exit::Failed,

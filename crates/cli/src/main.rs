@@ -60,6 +60,8 @@ fn perform(command: Command) -> Exit {
         Command::Undrain(args) => drain::undrain(args),
         Command::Refresh(args) => refresh::refresh(args),
         Command::ResetState(args) => refresh::reset_state(args),
+        Command::Reload(args) => refresh::reload(args),
+        Command::Upgrade(args) => refresh::upgrade(args),
         Command::Setup(args) => setup::setup(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Preflight(args) => preflight::preflight(args),

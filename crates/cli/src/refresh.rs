@@ -1,4 +1,6 @@
-//! `jackline refresh` and `jackline reset-state`: orders without arguments.
+//! `jackline refresh`, `jackline reset-state`, `jackline reload` and `jackline upgrade`: orders without arguments, or nearly.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -27,6 +29,39 @@ Example:
 Exit status: 0 done, 1 not done, for the old file could not be kept aside, 3
 jackline is not running, 4 it could not be asked, 64 wrong usage.";
 
+pub(crate) const RELOAD_EXAMPLES: &str = "\
+A new process reads the configuration and takes over: listeners that are wanted
+still, and every session. A configuration that is refused changes nothing, and
+this command says what is wrong with it.
+
+Example:
+  jackline config check && jackline reload
+
+Exit status: 0 the new configuration is in use, 1 it is not, and why, 3
+jackline is not running, 4 it could not be asked, 64 wrong usage.";
+
+pub(crate) const UPGRADE_EXAMPLES: &str = "\
+A new process of another program takes over listeners and live sessions, and
+the old one leaves. If the new one does not start, crashes, hangs or speaks
+another version of the hand-over, the old one goes on, and nothing is lost.
+
+Examples:
+  jackline upgrade                             the program that is on disk now
+  jackline upgrade --program /opt/new/jackline
+
+Exit status: 0 the new process has taken over, 1 it has not, and why, 3
+jackline is not running, 4 it could not be asked, 64 wrong usage.";
+
+/// The arguments of `jackline upgrade`.
+#[derive(Args, Debug)]
+pub(crate) struct UpgradeArgs {
+    /// The program [default: where the running one was started from]
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
 /// The arguments of an order that has none of its own.
 #[derive(Args, Debug)]
 pub(crate) struct OrderArgs {
@@ -43,6 +78,18 @@ pub(crate) fn refresh(args: OrderArgs) -> anyhow::Result<Exit> {
 
 pub(crate) fn reset_state(args: OrderArgs) -> anyhow::Result<Exit> {
     order(args, "/reset-state")
+}
+
+pub(crate) fn reload(args: OrderArgs) -> anyhow::Result<Exit> {
+    order(args, "/reload")
+}
+
+pub(crate) fn upgrade(args: UpgradeArgs) -> anyhow::Result<Exit> {
+    let UpgradeArgs { program, order } = args;
+    match program {
+        Some(program) => self::order(order, &format!("/upgrade?program={}", program.display())),
+        None => self::order(order, "/upgrade"),
+    }
 }
 
 fn order(args: OrderArgs, path: &str) -> anyhow::Result<Exit> {

@@ -85,6 +85,7 @@ pub struct CanonicalEndpoint {
     moving: Option<Cause>,
     settling: Option<u8>,
     listed_by: Vec<u16>,
+    watched_by: Vec<u16>,
     unlisted: Option<u8>,
     node_gone: Option<u8>,
     unresolved: Option<u8>,
@@ -143,6 +144,13 @@ impl Policy {
     pub fn canonical_endpoint(&self, address: SocketAddr) -> Option<CanonicalEndpoint> {
         let endpoint = self.endpoints.get(&address)?;
         Some(self.endpoint_row(address, endpoint))
+    }
+
+    /// The sources that have a watch open through it.
+    fn watched_through(&self, address: SocketAddr) -> impl Iterator<Item = u16> {
+        let ids = (0u16..).zip(&self.sources);
+        ids.filter(move |(_, source)| source.watch.is_some() && source.watched_through == Some(address))
+            .map(|(id, _)| id)
     }
 
     /// How long until `at`, as a class.
@@ -219,6 +227,7 @@ impl Policy {
                 .filter(|(first, _)| *first == address)
                 .map(|(_, since)| self.class_until(since + self.settings.settling_time)),
             listed_by: membership.listed_by.iter().map(|source| source.0).collect(),
+            watched_by: self.watched_through(address).collect(),
             unlisted: absence(membership.unlisted, grace),
             node_gone: absence(membership.node_gone, grace),
             unresolved: absence(membership.unresolved, self.settings.grace),

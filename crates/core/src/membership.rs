@@ -377,6 +377,7 @@ impl Policy {
         source.mode = report.mode;
         if report.mode == crate::Mode::Watch && source.watch.is_none_or(|watch| watch <= order.0) {
             source.watch = Some(order.0);
+            source.watched_through = report.answered_by;
         }
         if was != source.state {
             let text = match empty {

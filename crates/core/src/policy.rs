@@ -270,12 +270,17 @@ impl Policy {
             });
             lost.or(source.next.map(|next| (next, Timer::Refresh(id))))
         });
-        let endpoints = self.endpoints.iter().flat_map(|(&address, endpoint)| {
+        let isolated = self.is_isolated();
+        let endpoints = self.endpoints.iter().flat_map(move |(&address, endpoint)| {
+            let overtaken = endpoint.gives_way_at().filter(|_| !isolated);
             let lost = endpoint
                 .probing
                 .outstanding
                 .map(|outstanding| (outstanding.lost_at(), Timer::ProbeLost(address)));
-            let probe = lost.or(endpoint.probing.next.map(|next| (next, Timer::Probe(address))));
+            let probe = overtaken
+                .map(|at| (at, Timer::Probe(address)))
+                .or(lost)
+                .or(endpoint.probing.next.map(|next| (next, Timer::Probe(address))));
             [
                 probe,
                 self.own_cause_due(endpoint)

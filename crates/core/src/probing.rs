@@ -219,9 +219,10 @@ impl Policy {
         let now = self.now;
         let isolated = self.is_isolated();
         for (&address, endpoint) in &mut self.endpoints {
+            let overtaken = !isolated && endpoint.gives_way_at().is_some_and(|at| now >= at);
             let probing = &mut endpoint.probing;
             let lost = |outstanding: Outstanding| now >= outstanding.lost_at();
-            if probing.outstanding.is_some_and(lost) {
+            if overtaken || probing.outstanding.is_some_and(lost) {
                 probing.outstanding = None;
                 probing.next = Some(now);
             }
@@ -230,7 +231,7 @@ impl Policy {
             }
             self.last_probe = ProbeId(self.last_probe.0 + 1);
             let judgement = &endpoint.judgement;
-            let short = judgement.suspicion.is_some() && judgement.short_timeouts < FALL && !isolated;
+            let short = judgement.is_urgent() && !isolated;
             let limits = match (isolated, short) {
                 (true, _) => ISOLATED_LIMITS,
                 (_, true) => short_limits(judgement.connect_usual.mean()),
@@ -257,6 +258,27 @@ impl Policy {
                 limits,
             }));
         }
+    }
+}
+
+impl Judgement {
+    /// H7, D4: the next test is one under the short limits, unless the node is isolated.
+    fn is_urgent(&self) -> bool {
+        self.suspicion.is_some() && self.short_timeouts < FALL
+    }
+}
+
+impl Endpoint {
+    /// H7: when the lazy test under way gives way to an urgent one that is wanted. It has its first 250 ms, in which it would have
+    /// answered; its limits are seconds longer. Only a short test takes its place, which never gives way: a slow server is
+    /// heard in the end.
+    pub(crate) fn gives_way_at(&self) -> Option<Timestamp> {
+        let lazy = self
+            .probing
+            .outstanding
+            .filter(|outstanding| !outstanding.short)?;
+        let wanted = self.probing.fresh_wanted && self.judgement.is_urgent();
+        wanted.then_some(lazy.started + BURST_EVERY)
     }
 }
 

@@ -190,6 +190,8 @@ impl Policy {
             return;
         }
         source.watch = None;
+        let through = source.watched_through.take();
+        let asks_apiservers = source.kind.asks_apiservers();
         source.note = format!("watch ended: {reason}");
         source.failures = source.failures.saturating_add(1);
         let cap = if isolated {
@@ -202,6 +204,10 @@ impl Policy {
             source.next = Some(source.next.map_or(soon, |next| next.min(soon)));
         }
         self.changed = true;
+        // H3, H7: a watch ends as a session does. Where all sessions are elsewhere, it is the first to know that a server has gone.
+        if let Some(server) = through.filter(|_| asks_apiservers) {
+            self.suspect(server, Weight::Question);
+        }
     }
 
     /// Starts the refreshes that are due.

@@ -27,6 +27,9 @@ pub(crate) struct Source {
     pub(crate) asking: Option<Asking>,
     /// The refresh whose watch is open.
     pub(crate) watch: Option<RefreshId>,
+    /// The server that this watch is open through.
+    #[serde(default)]
+    pub(crate) watched_through: Option<SocketAddr>,
     /// When it is asked next; `None`: while it is being asked, or never.
     pub(crate) next: Option<Timestamp>,
     /// Failures in a row, for the backoff.
@@ -59,6 +62,7 @@ impl Source {
             order: (RefreshId(0), 0),
             asking: None,
             watch: None,
+            watched_through: None,
             next: Some(now),
             failures: 0,
             not_before: None,

@@ -59,12 +59,6 @@ impl Policy {
         }
         endpoint.probing.fresh_wanted = true;
         endpoint.probing.next = Some(now);
-        // A lazy test under way would keep the urgent one waiting for its long limits.
-        let lazy =
-            |outstanding: &Outstanding| !outstanding.short && now.since(outstanding.started) >= BURST_EVERY;
-        if endpoint.probing.outstanding.as_ref().is_some_and(lazy) {
-            endpoint.probing.outstanding = None;
-        }
     }
 
     /// Something speaks against an endpoint: probes follow each other closely for a while (H7).

@@ -51,6 +51,7 @@ mod spdy;
 mod store;
 mod supervisor;
 mod timeline;
+mod ui;
 mod verdict;
 mod watch;
 
@@ -63,4 +64,5 @@ pub use plane::{ControlPlane, PlaneError, Sighting};
 pub use runner::{catalogue, run};
 pub use server::{Server, Shutdown, SlowSpec, StartAs};
 pub use timeline::Entry;
+pub use ui::ui;
 pub use verdict::{Check, Figure, NodeLog, Outcome, Recovery, Requests, summary};

@@ -84,20 +84,25 @@ pub(crate) fn run_of(known: Catalogue, options: LabOptions) -> anyhow::Result<Ve
         !options.keep || chosen.len() == 1,
         "--keep leaves one scenario's cluster up: name just one"
     );
-    let program = options
-        .program
-        .clone()
-        .map_or_else(std::env::current_exe, Ok)
-        .context("finding the program to run")?;
-    let engine = Engine {
-        program,
-        balancer: options.balancer.clone(),
-    };
+    let engine = engine(&options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the lab")?;
     runtime.block_on(play_all(chosen, options, engine))
+}
+
+/// How nodes are run, by the options.
+pub(crate) fn engine(options: &LabOptions) -> anyhow::Result<Engine> {
+    let program = options
+        .program
+        .clone()
+        .map_or_else(std::env::current_exe, Ok)
+        .context("finding the program to run")?;
+    Ok(Engine {
+        program,
+        balancer: options.balancer.clone(),
+    })
 }
 
 /// The names of all scenarios and what happens in each, in the order of the run.

@@ -33,7 +33,8 @@ pub(crate) struct Door {
     pub(crate) listener: net::TcpListener,
 }
 
-/// Accepts until told to stop; then takes what is in the backlog already, and is done.
+/// Accepts until told to stop; then takes what is in the backlog already, and is done. Laid to rest, it is done at once: who
+/// waits in the backlog goes on waiting.
 pub(crate) async fn accept(
     thread: Rc<Thread>,
     carrier: Rc<Carrier>,
@@ -42,6 +43,7 @@ pub(crate) async fn accept(
 ) {
     tokio::select! {
         biased;
+        () = thread.laid_to_rest() => return,
         _ = stop.wait_for(|stop| *stop) => {}
         () = for_ever(&thread, &carrier, &door) => {}
     }
@@ -130,12 +132,7 @@ fn admit(thread: &Rc<Thread>, carrier: &Rc<Carrier>, stream: net::TcpStream) {
     let client = Peer::new(stream).into_runtime();
     match (client, thread.shared.seat()) {
         // A panic in it ends this one task: runtime and listener go on.
-        (Ok(client), Some(seat)) => drop(tokio::task::spawn_local(session::serve(
-            Rc::clone(thread),
-            Rc::clone(carrier),
-            client,
-            seat,
-        ))),
+        (Ok(client), Some(seat)) => session::begin(thread, carrier, client, seat),
         (Ok(client), None) => drop(client),
         (Err(error), _) => tracing::debug!(%error, "client closed: its socket cannot be watched"),
     }

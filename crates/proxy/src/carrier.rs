@@ -26,6 +26,7 @@ use crate::copy::{Broken, Readiness, Tools};
 use crate::fault::Side;
 use crate::parting;
 use crate::plane::OpenSession;
+use crate::rest::AtRest;
 use crate::tcp_info::Sample;
 
 mod carried;
@@ -78,6 +79,8 @@ pub(crate) struct Carrier {
     summons: Rc<Summons>,
     /// Sessions that have more to do at once.
     again: RefCell<Vec<usize>>,
+    /// Nothing is to be moved: the sessions are at rest.
+    at_rest: Cell<bool>,
     /// The time, read once for each batch of events.
     now: Cell<Instant>,
 }
@@ -90,20 +93,27 @@ impl Carrier {
             tools: RefCell::new(tools),
             summons: Rc::default(),
             again: RefCell::default(),
+            at_rest: Cell::new(false),
             now: Cell::new(Instant::now()),
         }
     }
 
-    /// Takes a session over. What it holds already is moved on at once.
+    /// Takes a session over. What it holds already is moved on at once, unless all is at rest.
     ///
     /// # Errors
     /// Its sockets cannot be watched: the session has ended.
-    pub(crate) fn admit(&self, session: Carried) -> io::Result<()> {
+    pub(crate) fn admit(&self, mut session: Carried) -> io::Result<()> {
+        if self.at_rest.get() {
+            session.rest()?;
+        }
         let key = self.sessions.borrow_mut().insert(session);
         let watched = self.enlist(key);
         if watched.is_err() {
             self.sessions.borrow_mut().remove(key);
             return watched;
+        }
+        if self.at_rest.get() {
+            return Ok(());
         }
         self.now.set(Instant::now());
         self.turn(key, None);
@@ -121,26 +131,75 @@ impl Carrier {
             .collect()
     }
 
+    /// Lays all to rest: from now on no byte is moved, none is in a pipe, and a close says nothing to the peers.
+    ///
+    /// # Errors
+    /// What some session holds cannot be had.
+    pub(crate) fn rest(&self) -> io::Result<()> {
+        self.at_rest.set(true);
+        self.sessions.borrow_mut().iter_mut().try_for_each(Carried::rest)
+    }
+
+    /// Goes on with whatever is at rest.
+    pub(crate) fn go_on(&self) {
+        self.at_rest.set(false);
+        let sessions = self.sessions.borrow();
+        sessions.iter().for_each(Carried::go_on);
+        self.again.borrow_mut().extend(sessions.keys());
+        self.summons.told.notify_one();
+    }
+
+    /// Closes every session at rest; another process has them.
+    pub(crate) fn let_go(&self) {
+        if self.at_rest.get() {
+            drop(self.sessions.take());
+        }
+    }
+
+    /// Looks at each session at rest.
+    ///
+    /// # Errors
+    /// The first that `look` gives.
+    pub(crate) fn each<E>(
+        &self,
+        now: Instant,
+        mut look: impl FnMut(&AtRest<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sessions = self.sessions.borrow();
+        sessions
+            .iter()
+            .try_for_each(|session| look(&session.at_rest(now)))
+    }
+
     /// Moves bytes for ever. To be started again if it panics; its sessions are still there then.
     pub(crate) async fn run(&self) {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
-            if self.again.borrow().is_empty() {
+            if self.at_rest.get() {
+                self.summons.told.notified().await;
+                continue;
+            }
+            let (mut news, busy) = (None, !self.again.borrow().is_empty());
+            if busy {
+                // Others come first: dials, orders, and whoever has news.
+                tokio::task::yield_now().await;
+            } else {
                 tokio::select! {
                     biased;
                     ready = self.watch.readable() => match ready {
-                        Ok(mut ready) => if !self.take_events(&mut events) {
-                            // Whatever came since is told anew.
-                            ready.clear_ready();
-                        },
+                        Ok(ready) => news = Some(ready),
                         Err(error) => tracing::error!(%error, "the sessions' sockets cannot be watched"),
                     },
                     () = self.summons.told.notified() => {}
                 }
-            } else {
-                // Others come first: dials, orders, and whoever has news.
-                tokio::task::yield_now().await;
-                self.take_events(&mut events);
+            }
+            if self.at_rest.get() {
+                continue;
+            }
+            let more = (busy || news.is_some()) && self.take_events(&mut events);
+            if let Some(mut news) = news.filter(|_| !more) {
+                // Whatever came since is told anew.
+                news.clear_ready();
             }
             self.now.set(Instant::now());
             for event in events.drain(..) {

@@ -49,7 +49,7 @@ impl Traffic {
     }
 
     /// Whether the client has sent something that nothing, or not all, came back for.
-    fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.unfinished
             || self
                 .asked

@@ -13,8 +13,9 @@ use std::os::fd::BorrowedFd;
 use tokio::time::Instant;
 
 use self::lane::{Lane, Pace};
-pub(crate) use self::pipes::Pipes;
+pub(crate) use self::pipes::{PIPE, Pipes};
 use crate::fault::Side;
+use crate::rest::{self, EstablishedState, FirstEnd};
 use crate::thread::{Direction, Gauge};
 
 mod lane;
@@ -104,6 +105,45 @@ impl Copy {
             first_end: None,
             broken: None,
         }
+    }
+
+    /// A copy as another process has left it, with what that held.
+    pub(crate) fn resumed(state: EstablishedState, (up, down): (Vec<u8>, Vec<u8>), gauge: &Gauge) -> Self {
+        gauge.hold(Direction::Up, up.len());
+        gauge.hold(Direction::Down, down.len());
+        Self {
+            up: Lane::resumed(Direction::Up, up, state.up),
+            down: Lane::resumed(Direction::Down, down, state.down),
+            first_end: state.first_end.map(|end| match end {
+                FirstEnd::Client => Side::Downstream,
+                FirstEnd::Upstream => Side::Upstream,
+            }),
+            broken: state.broken.map(io::Error::from_raw_os_error),
+        }
+    }
+
+    /// Lays it to rest: it holds in memory whatever it has received and not sent on, and no pipe.
+    ///
+    /// # Errors
+    /// A pipe that gives nothing back.
+    pub(crate) fn rest(&mut self) -> io::Result<()> {
+        self.up.rest()?;
+        self.down.rest()
+    }
+
+    /// What there is to know of it at rest, and what it holds for the upstream and for the client.
+    pub(crate) fn at_rest(&self) -> (EstablishedState, [&[u8]; 2]) {
+        let ((up, for_upstream), (down, for_client)) = (self.up.at_rest(), self.down.at_rest());
+        let state = EstablishedState {
+            up,
+            down,
+            first_end: self.first_end.map(|side| match side {
+                Side::Downstream => FirstEnd::Client,
+                Side::Upstream => FirstEnd::Upstream,
+            }),
+            broken: self.broken.as_ref().map(rest::number),
+        };
+        (state, [for_upstream, for_client])
     }
 
     /// Notes what the kernel says of the socket on this side.

@@ -11,7 +11,7 @@ use jackline_way::Opening;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use self::attempt::{Attempt, Candidate, DIAL_LIMIT, landed};
+use self::attempt::{ANSWER_MIN, Attempt, Candidate, DIAL_LIMIT, landed};
 use crate::fault;
 use crate::thread::Thread;
 
@@ -26,6 +26,9 @@ const ATTEMPTS_MAX: usize = 8;
 /// How many dials of one client to the same endpoint may be under way: the second takes the place of a lost SYN's repeat.
 const ATTEMPTS_SAME_MAX: usize = 2;
 
+/// What a connect takes where nothing is known of it.
+const CONNECT_UNKNOWN: Duration = Duration::from_millis(1);
+
 /// A connection to an upstream, just made.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -35,6 +38,15 @@ pub(crate) struct Connected {
     pub(crate) connect: Duration,
     /// After how long a first flight without an answer is repeated (S4).
     pub(crate) patience: Duration,
+}
+
+/// How long connects to this endpoint usually take, and after how long a first flight without an answer is repeated there.
+pub(crate) fn usual(thread: &Thread, endpoint: SocketAddr) -> (Duration, Duration) {
+    let snapshot = thread.shared.snapshots.load();
+    let view = snapshot.endpoints.iter().find(|view| view.address == endpoint);
+    let connect = view.map_or(CONNECT_UNKNOWN, |view| view.connect_usual);
+    let patience = view.map_or(ANSWER_MIN, |view| Candidate::new(view).patience);
+    (connect, patience)
 }
 
 /// How long a [`Dialler`] goes on.

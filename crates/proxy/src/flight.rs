@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::contender::{Contender, Word, first_word, poll_read};
+pub(crate) use self::contender::Contender;
+use self::contender::{Word, first_word, poll_read};
 use crate::client_hello::{self, Verdict};
 use crate::closing::Order;
 use crate::copy::Copy;
@@ -42,6 +43,7 @@ enum Step {
     ClientGone,
     Landed(Option<Connected>),
     Silence,
+    Rest,
 }
 
 /// The session whose upstream has been found.
@@ -49,6 +51,23 @@ enum Step {
 pub(crate) struct Settled {
     pub(crate) upstream: Upstream,
     pub(crate) copy: Copy,
+}
+
+/// How a first flight went.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Settled(Settled),
+    /// It was laid to rest on its way.
+    Rests(Begun),
+}
+
+/// A first flight on its way, as it goes on later, here or in another process.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    /// All that the client has sent.
+    pub(crate) kept: Vec<u8>,
+    /// The upstream that goes along; `None`: none has what the client sent.
+    pub(crate) contender: Option<Contender>,
 }
 
 /// Why there is no session after all; `None`: it goes on.
@@ -74,36 +93,37 @@ pub(crate) struct Flight<'a> {
 }
 
 impl<'a> Flight<'a> {
+    /// A flight to this upstream, of which the client has sent so much.
     pub(crate) fn new(
         thread: &'a Rc<Thread>,
         client: &'a Peer,
         wake: &'a Rc<Notify>,
-        first: Connected,
+        kept: Vec<u8>,
+        first: Contender,
     ) -> Self {
-        let mut flight = Self {
+        Self {
             thread,
             client,
             wake,
-            kept: Vec::new(),
-            whole: false,
-            contenders: Vec::new(),
+            whole: client_hello::judge(&kept) == Verdict::Complete,
+            kept,
+            contenders: vec![first],
             dialler: None,
             repeat_from: Some(Instant::now()),
             repeats: 0,
             lost: Vec::new(),
-        };
-        flight.admit(first);
-        flight
+        }
     }
 
     /// Goes on until an upstream has answered, or the bytes are nothing to be kept.
     ///
     /// # Errors
     /// The client has to be, or has been, reset.
-    pub(crate) async fn run(mut self) -> Result<Settled, SessionError> {
+    pub(crate) async fn run(mut self) -> Result<Outcome, SessionError> {
         loop {
             let step = self.step().await;
             let turn = match step {
+                Step::Rest => return Ok(Outcome::Rests(self.rest())),
                 Step::Ordered => self.obey(),
                 Step::Word(_, Word::Taken) => Ok(None),
                 Step::Word(index, Word::Bytes(bytes)) => Ok(Some(self.settle(index, bytes))),
@@ -122,8 +142,16 @@ impl<'a> Flight<'a> {
                     .for_each(|contender| contender.upstream.ends(Ending::Downstream));
             }
             if let Some(settled) = turn? {
-                return Ok(settled);
+                return Ok(Outcome::Settled(settled));
             }
+        }
+    }
+
+    /// Of several upstreams one goes along. The others are let go: a flight that is raced for may be sent again.
+    fn rest(self) -> Begun {
+        Begun {
+            kept: self.kept,
+            contender: self.contenders.into_iter().next(),
         }
     }
 
@@ -131,6 +159,7 @@ impl<'a> Flight<'a> {
         let listens = self.listens();
         let silence = self.silence();
         let Self {
+            thread,
             client,
             wake,
             kept,
@@ -140,6 +169,7 @@ impl<'a> Flight<'a> {
         } = self;
         tokio::select! {
             biased;
+            () = thread.laid_to_rest() => Step::Rest,
             () = wake.notified() => Step::Ordered,
             (index, word) = first_word(contenders, kept) => Step::Word(index, word),
             received = receive(client.stream()), if listens => Step::Client(received),

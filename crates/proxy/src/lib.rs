@@ -16,6 +16,8 @@
 //!                      table ◄── closing  D2, D4, R4: who is closed, and when
 //! ```
 //!
+//! At any moment all of this can be laid to [`rest`](DataPlane::rest): nothing moves until it goes on, here or in another process.
+//!
 //! Plain data ([`ProxyConfig`]) → [`bind`] (all that can fail does so here) → [`Bound::run`] → [`DataPlane`].
 //!
 //! ```no_run
@@ -40,6 +42,7 @@ mod closing;
 mod config;
 mod copy;
 mod dial;
+mod early;
 mod fault;
 mod flight;
 mod jitter;
@@ -49,6 +52,7 @@ mod loops;
 mod parting;
 mod peer;
 mod plane;
+mod rest;
 mod session;
 mod shared;
 mod socket;
@@ -63,3 +67,4 @@ pub use config::ProxyConfig;
 pub use copy::CopyMode;
 pub use listen::{BindError, Bound, bind, bind_beside};
 pub use plane::{DataPlane, OpenSession, Sessions};
+pub use rest::{AtRest, EstablishedState, FirstEnd, HELD_MAX, LaneState, Moved, SessionState, Stage, Tell};

@@ -87,6 +87,7 @@ pub struct Bound {
     warnings: Vec<String>,
     threads: Vec<Waiting>,
     descriptors: u64,
+    at_rest: bool,
 }
 
 /// A thread with its listeners that waits for what it needs to start; dropped, it ends.
@@ -152,6 +153,7 @@ pub fn bind_beside(config: &ProxyConfig, given: Vec<std::net::TcpListener>) -> R
         warnings,
         threads,
         descriptors,
+        at_rest: false,
     })
 }
 
@@ -166,6 +168,13 @@ impl Bound {
         &self.warnings
     }
 
+    /// Where [`Self::run`] is to begin at rest: nobody is accepted before [`DataPlane::go_on`].
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.at_rest = true;
+        self
+    }
+
     /// Starts serving: candidates come from `snapshots`, what happens goes to `sink`.
     pub fn run(self, snapshots: Arc<ArcSwap<Snapshot>>, sink: Sink) -> DataPlane {
         let Self {
@@ -173,6 +182,7 @@ impl Bound {
             addresses,
             threads,
             descriptors,
+            at_rest,
             ..
         } = self;
         let most = sessions_max(descriptors);
@@ -194,7 +204,7 @@ impl Bound {
         let threads = threads
             .into_iter()
             .map(|Waiting { start, thread }| (start, thread));
-        DataPlane::start(Arc::new(shared), config.seed, config.copy, threads)
+        DataPlane::start(Arc::new(shared), config.seed, (config.copy, at_rest), threads)
     }
 }
 

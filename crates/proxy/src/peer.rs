@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jackline_core::{Ending, Event};
 use jackline_way::{Opening, Ways};
@@ -52,6 +53,12 @@ impl<S: AsFd> Peer<S> {
     /// All that was to be said has been said: the close needs no reset.
     pub(crate) fn end_fairly(&self) {
         self.fair.set(true);
+    }
+
+    /// While it is at rest its close says nothing to the peer: another process may have the same connection, and a reset would
+    /// be that one's as well.
+    pub(crate) fn rest(&self, at_rest: bool) {
+        self.fair.set(at_rest);
     }
 
     fn convert<T: AsFd>(mut self, convert: impl FnOnce(S) -> io::Result<T>) -> io::Result<Peer<T>> {
@@ -131,23 +138,19 @@ pub(crate) struct Open(Gauge);
 impl Upstream {
     /// Opens a session on a connection that was just made. `wake` is told when the session gets an order.
     pub(crate) fn open(thread: &Rc<Thread>, connected: Connected, wake: &Rc<Notify>) -> Self {
-        let ledger = thread.shared.ledgers.of(connected.endpoint);
-        ledger.open.fetch_add(1, Ordering::Relaxed);
-        thread.shared.counts.opened.fetch_add(1, Ordering::Relaxed);
-        let entry = thread.table.open(ledger, Rc::clone(wake), Instant::now());
-        let upstream = Self {
-            peer: Peer::new(connected.stream),
-            gauge: Open(Gauge {
-                thread: Rc::clone(thread),
-                entry,
-            }),
-            backstop: Cell::new(false),
-        };
-        thread.shared.tell(Event::SessionOpened {
-            endpoint: connected.endpoint,
-            connect: connected.connect,
-        });
-        upstream
+        let Connected {
+            stream,
+            endpoint,
+            connect,
+            ..
+        } = connected;
+        Self::enter(
+            thread,
+            (endpoint, connect),
+            Peer::new(stream),
+            wake,
+            Instant::now(),
+        )
     }
 
     /// Takes its connection away from the runtime.
@@ -164,6 +167,30 @@ impl Upstream {
 }
 
 impl<S: AsFd> Upstream<S> {
+    /// Opens a session that began at `opened`, on a connection to this endpoint that took so long to make.
+    pub(crate) fn enter(
+        thread: &Rc<Thread>,
+        (endpoint, connect): (SocketAddr, Duration),
+        peer: Peer<S>,
+        wake: &Rc<Notify>,
+        opened: Instant,
+    ) -> Self {
+        let ledger = thread.shared.ledgers.of(endpoint);
+        ledger.open.fetch_add(1, Ordering::Relaxed);
+        thread.shared.counts.opened.fetch_add(1, Ordering::Relaxed);
+        let entry = thread.table.open(ledger, Rc::clone(wake), opened);
+        let upstream = Self {
+            peer,
+            gauge: Open(Gauge {
+                thread: Rc::clone(thread),
+                entry,
+            }),
+            backstop: Cell::new(false),
+        };
+        thread.shared.tell(Event::SessionOpened { endpoint, connect });
+        upstream
+    }
+
     pub(crate) fn endpoint(&self) -> SocketAddr {
         self.gauge.entry.ledger.endpoint
     }

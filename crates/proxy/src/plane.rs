@@ -1,7 +1,8 @@
 //! The running data plane as others hold it: orders go in, counts come out. The work is the threads'.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -12,6 +13,7 @@ use jackline_core::CloseSessions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::copy::CopyMode;
+use crate::rest::{Moved, Tell};
 use crate::shared::{Bytes, Shared};
 use crate::worker::{Command, ORDERS_MAX, Start};
 
@@ -74,7 +76,7 @@ impl DataPlane {
     pub(crate) fn start(
         shared: Arc<Shared>,
         seed: u64,
-        copy: CopyMode,
+        (copy, at_rest): (CopyMode, bool),
         threads: impl Iterator<Item = (SyncSender<Start>, JoinHandle<()>)>,
     ) -> Self {
         let mut started = Vec::new();
@@ -85,6 +87,7 @@ impl DataPlane {
                 index,
                 seed,
                 copy,
+                at_rest,
                 commands: received,
             });
             if told.is_err() {
@@ -166,6 +169,85 @@ impl DataPlane {
         sessions
     }
 
+    /// Lays everything to rest: nobody is accepted, no byte is moved, and whatever becomes of this process from now on is not told
+    /// to any peer. Clients wait, in the backlog or with their sessions, until [`Self::go_on`] or for another process.
+    ///
+    /// # Errors
+    /// Some thread cannot: everything goes on.
+    pub async fn rest(&self) -> io::Result<()> {
+        for Worker { commands, .. } in &self.workers {
+            let (reply, rested) = oneshot::channel();
+            let told = commands.send(Command::Rest(reply)).await;
+            let rested = match told {
+                Ok(()) => rested.await.unwrap_or_else(|_| Err(gone())),
+                Err(_) => Err(gone()),
+            };
+            if let Err(error) = rested {
+                self.go_on();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with all that is at rest, and accepts.
+    pub fn go_on(&self) {
+        self.tell(|| Command::GoOn);
+    }
+
+    /// Closes all that is at rest, without a word to any peer: another process has it. What was being parted from before is parted
+    /// from; [`Self::sessions`] tells when that is over. At once, for a connection ends only when everybody has closed it.
+    pub fn let_go(&self) {
+        self.tell(|| Command::LetGo);
+    }
+
+    /// Has `tell` told of every session at rest, by the threads that have them, one thread after the other. Gives how many.
+    ///
+    /// # Errors
+    /// The first error of `tell`, or a thread is gone.
+    pub async fn tell_at_rest(&self, tell: Tell) -> io::Result<u64> {
+        let (mut tell, mut told) = (tell, 0);
+        for Worker { commands, .. } in &self.workers {
+            let (reply, done) = oneshot::channel();
+            commands
+                .send(Command::Tell(tell, reply))
+                .await
+                .map_err(|_| gone())?;
+            let (back, count) = done.await.map_err(|_| gone())?;
+            tell = back;
+            told += count?;
+        }
+        Ok(told)
+    }
+
+    /// Takes in a session that another process has laid to rest; it stays at rest until [`Self::go_on`]. `index` spreads them over
+    /// the threads.
+    ///
+    /// # Errors
+    /// Its sockets cannot be watched, or there is no thread.
+    pub async fn adopt(&self, index: usize, session: Moved) -> io::Result<()> {
+        let worker = index.checked_rem(self.workers.len()).ok_or_else(gone)?;
+        let (reply, adopted) = oneshot::channel();
+        self.workers[worker]
+            .commands
+            .send(Command::Adopt(Box::new(session), reply))
+            .await
+            .map_err(|_| gone())?;
+        adopted.await.map_err(|_| gone())?
+    }
+
+    /// The listeners, through descriptors of the caller's own; none once [`Self::stop_accepting`] was called.
+    ///
+    /// # Errors
+    /// No descriptor can be had.
+    pub async fn listeners(&self) -> io::Result<Vec<TcpListener>> {
+        let first = self.workers.first().ok_or_else(gone)?;
+        let (reply, told) = oneshot::channel();
+        let asked = first.commands.send(Command::Listeners(reply)).await;
+        asked.map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?
+    }
+
     /// Ends the data plane gently: stops accepting, closes each session at a quiet moment of its own, parts from the rest
     /// at the end of `within`, and resets what is left a second later. Returns when all have ended.
     pub async fn finish(&self, within: Duration) {
@@ -201,6 +283,10 @@ impl Drop for DataPlane {
     fn drop(&mut self) {
         self.abort();
     }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("a thread of the data plane is gone")
 }
 
 fn read(count: &AtomicU64) -> u64 {

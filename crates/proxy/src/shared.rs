@@ -201,6 +201,12 @@ impl Shared {
         false
     }
 
+    /// A seat for a client whose session another process hands over: that one has counted it already.
+    pub(crate) fn seat_handed_over(self: &Arc<Self>) -> Seat {
+        self.counts.clients.fetch_add(1, Ordering::Relaxed);
+        Seat(Arc::clone(self))
+    }
+
     /// A seat for one more client; `None`: all are taken.
     pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
         let clients = &self.counts.clients;

@@ -4,10 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::baton;
+use crate::early::Early;
 use crate::jitter::Jitter;
 use crate::shared::{Bytes, Shared};
 use crate::table::{Entry, Table};
@@ -20,6 +21,10 @@ pub(crate) struct Thread {
     pub(crate) jitter: Jitter,
     /// Told when the last client is gone.
     pub(crate) idle: Notify,
+    /// Whether all is to be at rest.
+    resting: watch::Sender<bool>,
+    /// Sessions whose first flight is under way.
+    pub(crate) early: Early,
     index: usize,
 }
 
@@ -30,8 +35,26 @@ impl Thread {
             table: Table::default(),
             jitter,
             idle: Notify::new(),
+            resting: watch::Sender::new(false),
+            early: Early::default(),
             index,
         }
+    }
+
+    /// Has whatever is under way lay itself to rest, or lets it go on.
+    pub(crate) fn rest(&self, at_rest: bool) {
+        self.resting.send_replace(at_rest);
+    }
+
+    /// Whether all is to be at rest.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        *self.resting.borrow()
+    }
+
+    /// Completes when all is to be at rest.
+    pub(crate) async fn laid_to_rest(&self) {
+        // The sender is here.
+        let _ = self.resting.subscribe().wait_for(|resting| *resting).await;
     }
 
     /// Counts a client in until the guard is dropped.

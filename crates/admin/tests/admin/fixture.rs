@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jackline_admin::operate::{Done, Operate, Order, Pending, Refusal, SessionList};
+use jackline_admin::operate::{Done, Operate, Order, Pending, Refusal, Replacement, SessionList};
 use jackline_admin::status::StateFileStatus;
 use jackline_admin::{Clock, Identity, Reading, SessionsView, SignsView, StateFileView, View};
 use jackline_core::{
@@ -60,6 +60,14 @@ impl Operate for Recorder {
             }),
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn replace(&self, replacement: Replacement) -> Pending<'_, Result<Done, Refusal>> {
+        let done = Done {
+            done: format!("{replacement:?}"),
+            ..Done::default()
+        };
+        Box::pin(std::future::ready(Ok(done)))
     }
 
     fn sessions(&self) -> Pending<'_, SessionList> {

@@ -143,17 +143,14 @@ impl Saver {
         }
     }
 
-    /// Writes what waits, and ends. Waits no longer than `within`; a disk that hangs is left hanging.
-    pub(crate) fn finish(&self, within: Duration) {
+    /// Waits, not longer than `within`, until nothing waits to be written. Whether that is so.
+    pub(crate) fn settle(&self, within: Duration) -> bool {
         let mut inner = self.shared.lock();
-        inner.closing = true;
-        self.shared.changed.notify_all();
         let deadline = Instant::now() + within;
         while inner.waiting.is_some() || inner.writing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                tracing::warn!(target: "jackline", event = lines::STATE_LATE, "the state file could not be written in time; the last changes are lost");
-                return;
+                return false;
             }
             inner = self
                 .shared
@@ -162,7 +159,17 @@ impl Saver {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        drop(inner);
+        true
+    }
+
+    /// Writes what waits, and ends. Waits no longer than `within`; a disk that hangs is left hanging.
+    pub(crate) fn finish(&self, within: Duration) {
+        self.shared.lock().closing = true;
+        self.shared.changed.notify_all();
+        if !self.settle(within) {
+            tracing::warn!(target: "jackline", event = lines::STATE_LATE, "the state file could not be written in time; the last changes are lost");
+            return;
+        }
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // It has nothing left to do. A panic of it was told by the hook.
             let _ = thread.join();

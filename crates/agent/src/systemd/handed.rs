@@ -15,6 +15,8 @@ const HANDED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Handed {
     listeners: Vec<(SocketAddr, TcpListener)>,
+    /// Those that a service manager has bound, configured or not.
+    pub(crate) managers: Vec<SocketAddr>,
     /// What cannot be used, each a sentence.
     pub(crate) warnings: Vec<String>,
 }
@@ -30,7 +32,7 @@ impl Handed {
                 .and_then(|listener| listener.ok_or_else(|| io::Error::other("it is gone")))
                 .and_then(|listener| Ok((listener.local_addr()?, listener)));
             match taken {
-                Ok(listener) => handed.listeners.push(listener),
+                Ok(listener) => handed.add(listener, true),
                 Err(error) => handed.warnings.push(format!(
                     "descriptor {index} of the service manager is no listener for TCP ({error}) and is not served; \
                      see the socket unit: ListenStream=IP:PORT, Accept=no"
@@ -40,11 +42,39 @@ impl Handed {
         handed
     }
 
+    /// One more; `managers`: a service manager has bound it.
+    pub(crate) fn add(&mut self, listener: (SocketAddr, TcpListener), managers: bool) {
+        if managers {
+            self.managers.push(listener.0);
+        }
+        self.listeners.push(listener);
+    }
+
+    /// Closes what is neither configured as `listen` nor a service manager's: the process before was configured otherwise.
+    pub(crate) fn retain(&mut self, listen: &[SocketAddr]) {
+        let managers = &self.managers;
+        self.listeners
+            .retain(|(address, _)| managers.contains(address) || is_among(*address, listen));
+    }
+
+    /// Says in `listen` the ports that are at hand, where any port will do.
+    pub(crate) fn settle(&self, listen: &mut [SocketAddr]) {
+        let known = listen.to_vec();
+        let mut free = self
+            .listeners
+            .iter()
+            .map(|(at, _)| *at)
+            .filter(|at| !known.contains(at));
+        for wanted in listen.iter_mut().filter(|wanted| wanted.port() == 0) {
+            *wanted = free.find(|at| at.ip() == wanted.ip()).unwrap_or(*wanted);
+        }
+    }
+
     /// Those that are configured as `listen`.
     pub(crate) fn take(&mut self, listen: &[SocketAddr]) -> Vec<TcpListener> {
         let (taken, left) = std::mem::take(&mut self.listeners)
             .into_iter()
-            .partition(|(address, _)| listen.contains(address));
+            .partition(|(address, _)| is_among(*address, listen));
         self.listeners = left;
         let taken: Vec<(SocketAddr, TcpListener)> = taken;
         taken.into_iter().map(|(_, listener)| listener).collect()
@@ -57,6 +87,12 @@ impl Handed {
             .map(|(_, listener)| listener)
             .collect()
     }
+}
+
+/// Whether it is configured: by its port, or by any.
+fn is_among(address: SocketAddr, listen: &[SocketAddr]) -> bool {
+    let by_any = |wanted: &SocketAddr| wanted.port() == 0 && wanted.ip() == address.ip();
+    listen.contains(&address) || listen.iter().any(by_any)
 }
 
 #[cfg(test)]
@@ -73,6 +109,7 @@ mod tests {
         let (etcd_at, stray_at) = (etcd.0, stray.0);
         let mut handed = Handed {
             listeners: vec![api, etcd, stray],
+            managers: Vec::new(),
             warnings: Vec::new(),
         };
         let taken = handed.take(&[etcd_at, SocketAddr::from(([127, 0, 0, 1], 1))]);

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -25,6 +26,9 @@ type Body = BoxBody<Bytes, Infallible>;
 /// How long the download is: far more than the sockets between jackline and a client with [`crate::caller::WINDOW`]
 /// hold, so that jackline has bytes in hand for as long as the client does not read on.
 pub(crate) const LENGTH: usize = 16 << 20;
+
+/// Between two lines of [`ticks`].
+const TICK: Duration = Duration::from_millis(5);
 
 /// The download: no block of it looks like another.
 pub(crate) static DOWNLOAD: LazyLock<Bytes> = LazyLock::new(|| {
@@ -157,6 +161,7 @@ impl Answers {
             "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices" => {
                 text(StatusCode::OK, &self.slices().to_string())
             }
+            "/ticks" => Response::new(ticks()),
             "/download" => Response::new(Full::from(DOWNLOAD.clone()).boxed()),
             path => text(
                 StatusCode::NOT_FOUND,
@@ -200,6 +205,16 @@ fn text(status: StatusCode, text: &str) -> Response<Body> {
         hyper::header::HeaderValue::from_static(kind),
     );
     response
+}
+
+/// A watch on which something happens all the time: numbers, a line each, counted on for ever.
+fn ticks() -> Body {
+    let frames = futures_util::stream::unfold(0u64, |number| async move {
+        tokio::time::sleep(TICK).await;
+        let line = Bytes::from(format!("{number}\n"));
+        Some((Ok::<_, Infallible>(Frame::data(line)), number + 1))
+    });
+    BodyExt::boxed(StreamBody::new(frames))
 }
 
 /// A watch on which nothing happens.

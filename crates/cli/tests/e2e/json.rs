@@ -82,7 +82,7 @@ async fn the_configuration_is_told_with_its_layers_and_without_its_secrets() {
         values.into_iter().find(|value| value["key"] == key)
     };
     let layers = [
-        ("log-level", "flag"),
+        ("log.level", "flag"),
         ("servers", "file"),
         ("supervisor.token", "file"),
     ];

@@ -4,6 +4,7 @@
 //! are the tests. Waiting takes real time here, but only ever for something, with a deadline.
 
 mod apiserver;
+mod browser;
 mod caller;
 mod commands;
 mod configuration;
@@ -12,6 +13,7 @@ mod described;
 mod examples;
 mod families;
 mod json;
+mod lab_ui;
 mod life;
 mod logs;
 mod node;
@@ -30,5 +32,7 @@ mod service_manager;
 mod shutdown;
 mod simulate;
 mod start;
+mod status_page;
+mod upgrade;
 mod usage;
 mod way;

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 
 use jackline_agent::status::{NodeState, Status};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStdin};
 
 use crate::apiserver::Cluster;
 use crate::described::faults;
@@ -17,6 +17,9 @@ use crate::program::{Ended, jackline, run, until, within};
 pub(crate) struct Node {
     folder: TempDir,
     child: Option<Child>,
+    /// Its standard input, and that of all who take over from it: when this is closed they end.
+    input: Option<ChildStdin>,
+    heritable: bool,
     variables: Vec<(&'static str, String)>,
 }
 
@@ -27,12 +30,23 @@ impl Node {
         Self::start_in(cluster, lines, &[])
     }
 
+    /// One that others take over from. Whoever has taken over last ends when this is dropped.
+    pub(crate) fn heritable(cluster: &Cluster, lines: &str) -> Self {
+        Self::begin(cluster, lines, &[], true)
+    }
+
     /// The same with these variables.
     pub(crate) fn start_in(cluster: &Cluster, lines: &str, variables: &[(&'static str, String)]) -> Self {
+        Self::begin(cluster, lines, variables, false)
+    }
+
+    fn begin(cluster: &Cluster, lines: &str, variables: &[(&'static str, String)], heritable: bool) -> Self {
         let folder = TempDir::new().expect("a folder");
         let node = Self {
             folder,
             child: None,
+            input: None,
+            heritable,
             variables: variables.to_vec(),
         };
         std::fs::write(node.path("ca.crt"), cluster.ca_pem()).expect("a file");
@@ -65,7 +79,12 @@ impl Node {
         let mut command = jackline(["run", "--config", &self.path("config.yaml").to_string_lossy()]);
         command.envs(self.variables.iter().cloned());
         command.stdout(log.try_clone().expect("the log")).stderr(log);
-        self.child = Some(command.spawn().expect("it starts"));
+        if self.heritable {
+            command.arg("--until-input-ends").stdin(Stdio::piped());
+        }
+        let mut child = command.spawn().expect("it starts");
+        self.input = child.stdin.take();
+        self.child = Some(child);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

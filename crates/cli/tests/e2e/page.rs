@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use jackline_borrowed::{BRING_CHROMIUM, Chromium, chromium, not_run};
+use jackline_borrowed::{Browser, View};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use crate::program::{run, within};
+use crate::browser::{browser, silent};
+use crate::program::run;
 
-/// What a script of ours does with a page, and tells.
-const DRIVE: &str = r##"<pre id="told"></pre><script>(() => {
+/// What a person does with a page, and what comes of it.
+const DRIVE: &str = r##"(() => {
 const the = (id) => document.getElementById(id);
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const write = (id, value, event) => { the(id).value = value; the(id).dispatchEvent(new Event(event, { bubbles: true })); };
@@ -38,63 +38,18 @@ if (!the("story").hidden) {
   write("find", "", "input");
   the("show-server")?.click(); told.without_servers = lanes();
 }
-the("told").textContent = JSON.stringify(told);
-})()</script>"##;
+return told;
+})()"##;
 
-/// Chromium; `None`: it cannot be had, which is told.
-fn browser(test: &str) -> Option<Chromium> {
-    match chromium() {
-        Ok(chromium) => Some(chromium),
-        Err(why) => {
-            not_run(test, &format!("there is no Chromium: {why}"), BRING_CHROMIUM);
-            None
-        }
-    }
-}
-
-/// Calls Chromium on `page`. What it prints; nothing may stand on the console.
-async fn show(chromium: &Chromium, folder: &Path, page: &str, arguments: &[&str]) -> String {
-    let (out, console) = look(chromium, folder, page, arguments).await;
-    assert_eq!(console, Vec::<String>::new(), "{page}");
-    out
-}
-
-async fn look(chromium: &Chromium, folder: &Path, page: &str, arguments: &[&str]) -> (String, Vec<String>) {
-    let mut command = Command::from(chromium.command(&folder.join("profile")));
-    command.args(arguments).arg(page).kill_on_drop(true);
-    let output = within("Chromium ends", command.output()).await.expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    let console = said.lines().filter(|line| line.contains(":CONSOLE:"));
-    let console = console.map(ToOwned::to_owned).collect();
-    (String::from_utf8_lossy(&output.stdout).into_owned(), console)
-}
-
-/// The page with a script of ours behind it, as a file to be opened.
-fn driven(folder: &Path, page: &Path) -> PathBuf {
-    let html = std::fs::read_to_string(page).expect("a page");
-    let path = folder.join("driven.html");
-    std::fs::write(&path, format!("{html}{DRIVE}")).expect("a file");
-    path
-}
-
-/// What the script has told.
-fn told(dom: &str) -> Value {
-    let told = dom
-        .split_once("<pre id=\"told\">")
-        .and_then(|(_, rest)| rest.split_once("</pre>"));
-    let (told, _) = told.unwrap_or_else(|| panic!("the script told nothing: {dom}"));
-    let text = told
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-async fn drive(chromium: &Chromium, folder: &Path, page: &Path, address: &str, more: &[&str]) -> Value {
-    let page = format!("file://{}{address}", driven(folder, page).display());
-    let arguments: Vec<&str> = ["--dump-dom"].into_iter().chain(more.iter().copied()).collect();
-    told(&show(chromium, folder, &page, &arguments).await)
+/// Opens the page and does all that. Nothing may stand on the console.
+fn drive(browser: &mut Browser, page: &Path, address: &str) -> Value {
+    let page = format!("file://{}{address}", page.display());
+    // Another fragment of the same file would load nothing.
+    browser.go("about:blank").expect("an empty page");
+    browser.go(&page).expect("the page is loaded");
+    let told = browser.value(DRIVE).expect("all can be done");
+    silent(browser);
+    told
 }
 
 /// The figures at the page's head are those of the JSON.
@@ -117,15 +72,14 @@ async fn simulate(folder: &TempDir, arguments: &[&str]) -> (PathBuf, Value) {
 
 #[tokio::test]
 async fn a_seeds_page_seeks_filters_and_tells_reasons_and_its_numbers_are_the_jsons() {
-    let Some(chromium) =
+    let Some(mut browser) =
         browser("page::a_seeds_page_seeks_filters_and_tells_reasons_and_its_numbers_are_the_jsons")
     else {
         return;
     };
     let folder = TempDir::new().expect("a folder");
     let (page, json) = simulate(&folder, &["--seeds", "78..79", "--timeline"]).await;
-    let light = ["--blink-settings=preferredColorScheme=1"];
-    let told = drive(&chromium, folder.path(), &page, "", &light).await;
+    let told = drive(&mut browser, &page, "");
     same_figures(&told, &json, &["seed", "steps", "node_seconds", "fingerprint"]);
     assert_eq!(told["verdict"], "nothing broke");
     assert_eq!(told["asked"], true, "every decision is a button with its reason");
@@ -170,15 +124,12 @@ async fn a_seeds_page_seeks_filters_and_tells_reasons_and_its_numbers_are_the_js
     assert!(opened.contains(&Value::from("server")) && !without.contains(&Value::from("server")));
 
     // A link leads to a moment; at night the page is dark.
-    let dark = ["--blink-settings=preferredColorScheme=0"];
-    let linked = drive(
-        &chromium,
-        folder.path(),
-        &page,
-        "#at=120000&show=node,fault",
-        &dark,
-    )
-    .await;
+    let dark = View {
+        dark: true,
+        ..View::DESK
+    };
+    browser.look_with(dark).expect("at night");
+    let linked = drive(&mut browser, &page, "#at=120000&show=node,fault");
     assert_eq!(linked["opened"]["at"], "120.000 s");
     let shown = linked["opened"]["lanes"].as_array().expect("lanes");
     assert!(
@@ -188,16 +139,7 @@ async fn a_seeds_page_seeks_filters_and_tells_reasons_and_its_numbers_are_the_js
     assert_ne!(linked["paper"], told["paper"]);
 
     // It prints.
-    let pdf = folder.path().join("page.pdf");
-    let print = format!("--print-to-pdf={}", pdf.display());
-    show(
-        &chromium,
-        folder.path(),
-        &format!("file://{}", page.display()),
-        &[&print],
-    )
-    .await;
-    let printed = std::fs::read(&pdf).expect("it printed");
+    let printed = browser.printed().expect("it prints");
     assert!(
         printed.starts_with(b"%PDF") && printed.len() > 20_000,
         "{} bytes",
@@ -208,10 +150,12 @@ async fn a_seeds_page_seeks_filters_and_tells_reasons_and_its_numbers_are_the_js
 #[tokio::test]
 async fn the_pages_of_many_seeds_of_a_search_and_of_a_journal_have_the_numbers_of_their_json() {
     let test = "page::the_pages_of_many_seeds_of_a_search_and_of_a_journal_have_the_numbers_of_their_json";
-    let Some(chromium) = browser(test) else { return };
+    let Some(mut browser) = browser(test) else {
+        return;
+    };
     let folder = TempDir::new().expect("a folder");
     let (page, json) = simulate(&folder, &["--seeds", "0..2"]).await;
-    let told = drive(&chromium, folder.path(), &page, "", &[]).await;
+    let told = drive(&mut browser, &page, "");
     same_figures(
         &told,
         &json,
@@ -219,7 +163,7 @@ async fn the_pages_of_many_seeds_of_a_search_and_of_a_journal_have_the_numbers_o
     );
 
     let (page, json) = simulate(&folder, &["--exhaustive", "--depth", "2"]).await;
-    let told = drive(&chromium, folder.path(), &page, "", &[]).await;
+    let told = drive(&mut browser, &page, "");
     let rows = told["tables"][0].as_array().expect("rows");
     let columns: Vec<&str> = rows[0]
         .as_array()
@@ -249,7 +193,7 @@ async fn the_pages_of_many_seeds_of_a_search_and_of_a_journal_have_the_numbers_o
         .chain(set))
     .await;
     let json: Value = serde_json::from_str(&ended.out).expect("JSON");
-    let told = drive(&chromium, folder.path(), &path, "", &[]).await;
+    let told = drive(&mut browser, &path, "");
     same_figures(&told, &json, &["events", "actions", "compared"]);
     assert_eq!(told["verdict"], json["verdict"]);
     let tests = told["tables"][0]
@@ -263,16 +207,18 @@ async fn the_pages_of_many_seeds_of_a_search_and_of_a_journal_have_the_numbers_o
 }
 
 /// The canary: were there an error on the console, it would be seen.
-#[tokio::test]
-async fn an_error_on_the_console_is_seen() {
-    let Some(chromium) = browser("page::an_error_on_the_console_is_seen") else {
+#[test]
+fn an_error_on_the_console_is_seen() {
+    let Some(mut browser) = browser("page::an_error_on_the_console_is_seen") else {
         return;
     };
     let folder = TempDir::new().expect("a folder");
     let page = folder.path().join("broken.html");
     std::fs::write(&page, "<script>nobody.knows()</script>").expect("a file");
-    let address = format!("file://{}", page.display());
-    let (_, console) = look(&chromium, folder.path(), &address, &["--dump-dom"]).await;
+    browser
+        .go(&format!("file://{}", page.display()))
+        .expect("it is loaded");
+    let console = browser.console().expect("Chromium runs");
     assert!(
         console.iter().any(|line| line.contains("nobody is not defined")),
         "{console:?}"

@@ -291,3 +291,32 @@ fn a_server_that_freezes_soon_after_the_start_is_found_out_as_soon_as_later() {
         assert!(took <= seconds(2), "{after} ms after the start: {took:?}");
     }
 }
+
+/// H7: the first session has its server tested 2.25 s later, by a lazy test. A server that freezes just before that has it hang for
+/// the six seconds of a usual answer, and the first suspicion finds it under way: too young to be given up, then.
+#[test]
+fn a_lazy_test_that_is_young_when_a_suspicion_comes_does_not_keep_the_urgent_one_waiting() {
+    let mut young = 0;
+    for after in (1500..2500).step_by(25) {
+        let mut world = World::attached(3);
+        let first = world.first();
+        world.open_sessions(first, 10);
+        world.run(ms(after));
+        // Who holds a kept connection waits for the answer.
+        world.set(first, Server::Slow(seconds(60)));
+        world.run(ms(310));
+        let last = world.probes_of(first).last().copied();
+        young += u32::from(last.is_some_and(|last| world.now.since(last) < ms(250)));
+        world.tell(Event::HedgeWon {
+            silent: first,
+            winner: at(9),
+        });
+        let took = world.run_until(seconds(20), |world| !world.closes().is_empty());
+        // Two tests of a second each, after the lazy one has had its 250 ms.
+        assert!(
+            took <= ms(2300),
+            "frozen {after} ms after the first session: {took:?}"
+        );
+    }
+    assert!(young > 0, "none was under way");
+}

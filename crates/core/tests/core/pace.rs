@@ -301,3 +301,26 @@ fn a_fleet_that_tells_its_size_asks_the_supervisors_one_after_the_other() {
     let small = supervisors_asked(0, 1);
     assert!(small[0] <= ms(200), "{:?}", small[0]);
 }
+
+/// Killed while all sessions are elsewhere, a server was taken to be ready for half a minute, though our own watch had just
+/// broken on it.
+#[test]
+fn a_server_on_which_a_watch_breaks_is_tested_at_once() {
+    let mut world = World::attached(2);
+    let list = vec![at(1), at(2)];
+    world.sources.insert(KUBERNETES, Answers::Watched(list));
+    world.tell(Event::RefreshRequested);
+    world.run(seconds(100));
+    let (_, watch) = world.refreshes_of(KUBERNETES).pop().expect("it was asked");
+    let through = watch.targets[0];
+    world.set(through, Server::Refuses);
+    world.tell(Event::WatchEnded {
+        source: KUBERNETES,
+        refresh: watch.refresh,
+        reason: "connection reset".into(),
+    });
+    let took = world.run_until(seconds(60), |world| {
+        world.endpoint(through).health == Health::Unreachable
+    });
+    assert!(took <= seconds(1), "{took:?}");
+}

@@ -314,6 +314,7 @@ impl World {
                 let mut event = reported(source, refresh, list);
                 if let Event::SourceReported { report, .. } = &mut event {
                     report.mode = Mode::Watch;
+                    report.answered_by = asked.targets.first().copied();
                 }
                 (ms(4), event)
             }

@@ -32,6 +32,8 @@ pub(crate) struct NodeConfig {
     /// Whether it prefers the server on its own host.
     pub(crate) prefer_local: bool,
     pub(crate) listen: SocketAddr,
+    /// Where it serves its page, if it does.
+    pub(crate) page: Option<SocketAddr>,
     /// Registration addresses.
     pub(crate) servers: Vec<String>,
     /// Name servers; none: the machine's.
@@ -67,6 +69,9 @@ impl NodeConfig {
             let _ = writeln!(text, "dns-servers: [{}]", dns.join(", "));
         }
         let _ = writeln!(text, "listen: [{}]", quoted(&self.listen.to_string()));
+        if let Some(page) = self.page {
+            let _ = writeln!(text, "status-listen: {}", quoted(&page.to_string()));
+        }
         let _ = writeln!(text, "state-dir: {}", path(&self.state_dir));
         let _ = writeln!(text, "socket: {}", path(&self.socket));
         let _ = writeln!(text, "cluster:\n  ca-file: {}", path(&self.credentials.ca_file));
@@ -174,6 +179,7 @@ mod tests {
             address: None,
             prefer_local: false,
             listen: SocketAddr::from(([127, 0, 64, 9], 6440)),
+            page: None,
             servers: vec!["https://127.0.64.1:6443".into()],
             dns_servers: Vec::new(),
             state_dir: folder.join("state"),

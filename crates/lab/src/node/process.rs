@@ -21,7 +21,7 @@ use crate::place::Place;
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How much of a node's log is shown when a check failed.
-const LOG_TAIL: u64 = 6 << 10;
+const LOG_TAIL: u64 = 24 << 10;
 
 /// A running process. It is killed when this is dropped.
 pub(crate) struct Process {

@@ -20,6 +20,8 @@ pub(crate) struct Cast {
     /// Whether each server and each node has a host of its own. The servers' hosts have a node each besides, without
     /// clients.
     pub(crate) hosts: bool,
+    /// Whether each node serves its page, on its listener's address.
+    pub(crate) pages: bool,
     /// The clients of each node.
     pub(crate) clients: Vec<Kind>,
 }
@@ -92,6 +94,7 @@ impl Cast {
             kubernetes: true,
             etcd: RealEtcd::No,
             hosts: false,
+            pages: false,
             clients: Kind::ALL.to_vec(),
         }
     }

@@ -26,6 +26,9 @@ use crate::{ControlPlane, NameServer};
 /// The port of every node's listener; the addresses differ.
 const LISTEN_PORT: u16 = 6440;
 
+/// The port of every node's page, where the cast wants pages.
+const PAGE_PORT: u16 = 6442;
+
 /// Every client must have had an answer this long after its start.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -169,6 +172,7 @@ impl Stage {
             address: host.map(|host| host.address().into()),
             prefer_local: self.plane.server(name).is_ok(),
             listen,
+            page: cast.pages.then(|| SocketAddr::from((listen.ip(), PAGE_PORT))),
             servers: registration.to_vec(),
             dns_servers: self.names.iter().map(NameServer::address).collect(),
             state_dir: folder.join("state"),

@@ -15,6 +15,7 @@ use crate::flight::Settled;
 use crate::parting::Parting;
 use crate::peer::{Peer, Upstream};
 use crate::plane::OpenSession;
+use crate::rest::{AtRest, Stage};
 use crate::shared::Seat;
 use crate::tcp_info::{self, Sample};
 use crate::thread::Present;
@@ -58,6 +59,56 @@ impl Carried {
             present,
             told_of_room: [false; 2],
         })
+    }
+
+    /// A session that another process has left at rest; it stays so until [`Self::go_on`].
+    pub(crate) fn resumed(
+        (upstream, client): (Upstream<TcpStream>, Peer<TcpStream>),
+        copy: Copy,
+        seat: Seat,
+        present: Present,
+    ) -> Self {
+        let session = Self {
+            upstream,
+            client,
+            copy,
+            seat,
+            present,
+            told_of_room: [false; 2],
+        };
+        session.quiet(true);
+        session
+    }
+
+    /// Lays it to rest.
+    ///
+    /// # Errors
+    /// What it holds cannot be had.
+    pub(super) fn rest(&mut self) -> std::io::Result<()> {
+        self.quiet(true);
+        self.copy.rest()
+    }
+
+    /// It is at rest no more.
+    pub(super) fn go_on(&self) {
+        self.quiet(false);
+    }
+
+    fn quiet(&self, at_rest: bool) {
+        self.client.rest(at_rest);
+        self.upstream.peer.rest(at_rest);
+    }
+
+    /// What there is to tell of it while it is at rest.
+    pub(super) fn at_rest(&self, now: Instant) -> AtRest<'_> {
+        let (state, [up, down]) = self.copy.at_rest();
+        AtRest {
+            state: self.upstream.entry().at_rest(Stage::Established(state), now),
+            client: self.client(),
+            upstream: Some(self.upstream()),
+            up,
+            down,
+        }
     }
 
     /// A side whose socket has no room and whose kernel is not to tell of it yet; from now on it is.

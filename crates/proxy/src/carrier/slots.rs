@@ -44,6 +44,17 @@ impl<T> Slots<T> {
         self.slots.iter().flatten()
     }
 
+    /// Every value, in the order of their numbers.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten()
+    }
+
+    /// The numbers of all values.
+    pub(super) fn keys(&self) -> impl Iterator<Item = usize> {
+        let taken = |(key, slot): (usize, &Option<T>)| slot.as_ref().map(|_| key);
+        self.slots.iter().enumerate().filter_map(taken)
+    }
+
     /// Takes the value out; its number is free.
     pub(super) fn remove(&mut self, key: usize) -> Option<T> {
         let value = self.slots.get_mut(key)?.take()?;

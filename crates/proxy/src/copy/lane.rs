@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::pipes::{Lease, PIPE};
 use super::{Broken, CopyMode, Tools};
 use crate::fault::Side;
+use crate::rest::LaneState;
 use crate::socket;
 use crate::thread::{Direction, Gauge};
 
@@ -88,6 +89,44 @@ impl Lane {
             ended: false,
             cut: false,
             over: false,
+        }
+    }
+
+    /// A direction as another process has left it, with what that held. What the kernel has to say of its sockets is found out anew.
+    pub(super) fn resumed(direction: Direction, held: Vec<u8>, state: LaneState) -> Self {
+        Self {
+            readable: true,
+            ended: state.ended,
+            cut: state.cut,
+            over: state.over,
+            ..Self::new(direction, held)
+        }
+    }
+
+    /// Lays it to rest: whatever is in a pipe is held in memory.
+    ///
+    /// # Errors
+    /// A pipe that gives nothing back.
+    pub(super) fn rest(&mut self) -> io::Result<()> {
+        if matches!(self.unsent, Unsent::Piped(_)) {
+            let held = self.take_unsent()?;
+            if !held.is_empty() {
+                self.unsent = Unsent::Held(held, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is to know of it at rest, and what it holds.
+    pub(super) fn at_rest(&self) -> (LaneState, &[u8]) {
+        let state = LaneState {
+            ended: self.ended,
+            cut: self.cut,
+            over: self.over,
+        };
+        match &self.unsent {
+            Unsent::Held(bytes, sent) => (state, &bytes[*sent..]),
+            Unsent::Nothing | Unsent::Piped(_) => (state, &[]),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::socket;
 /// The least silence after which another candidate is dialled beside a silent one (S3).
 const SILENCE_MIN: Duration = Duration::from_millis(200);
 /// The least silence after which a first flight is repeated (S4).
-const ANSWER_MIN: Duration = Duration::from_millis(300);
+pub(super) const ANSWER_MIN: Duration = Duration::from_millis(300);
 /// How many times the usual is silence.
 const USUAL_TIMES: u32 = 3;
 /// A dial that nothing came of for so long is over.

@@ -18,12 +18,12 @@ const PIECE: usize = 4 * 1024;
 
 /// An upstream that the first flight was, or is being, sent to.
 #[derive(Debug)]
-pub(super) struct Contender {
-    pub(super) upstream: Upstream,
+pub(crate) struct Contender {
+    pub(crate) upstream: Upstream,
     pub(super) connected: Instant,
     pub(super) patience: Duration,
     /// How much of the flight it has been sent.
-    pub(super) written: usize,
+    pub(crate) written: usize,
     /// When it had been sent all of it.
     pub(super) asked: Option<Instant>,
 }
@@ -41,7 +41,7 @@ pub(super) enum Word {
 
 impl Contender {
     /// Opens the session with an upstream that has just taken the connection.
-    pub(super) fn new(thread: &Rc<Thread>, connected: Connected, wake: &Rc<Notify>) -> Self {
+    pub(crate) fn new(thread: &Rc<Thread>, connected: Connected, wake: &Rc<Notify>) -> Self {
         let patience = connected.patience;
         let upstream = Upstream::open(thread, connected, wake);
         Self {
@@ -50,6 +50,18 @@ impl Contender {
             patience,
             written: 0,
             asked: None,
+        }
+    }
+
+    /// One that another process has sent so much of the client's flight; it has all the patience once more.
+    pub(crate) fn resumed(upstream: Upstream, patience: Duration, written: usize, flight: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            upstream,
+            connected: now,
+            patience,
+            written,
+            asked: (written == flight).then_some(now),
         }
     }
 

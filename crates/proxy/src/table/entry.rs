@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::carrier::Summons;
 use crate::closing::{Order, Plan, Traffic};
 use crate::ledger::Ledger;
+use crate::rest::{SessionState, Stage};
 
 /// Whom to tell that a session is to be looked at.
 #[derive(Debug)]
@@ -77,6 +78,38 @@ impl Entry {
             order: Cell::default(),
             ending: Cell::new(Ending::Ours),
             wake: RefCell::new(Wake::Task(wake)),
+        }
+    }
+
+    /// Goes on where another process has left off. What it waits for is waited for anew: the time in between was nobody's fault.
+    pub(crate) fn resume(&self, state: &SessionState, now: Instant) {
+        let then = |ago: Duration| now.checked_sub(ago).unwrap_or(now);
+        self.asked.set(state.asked.map(then));
+        self.heard.set(state.heard.map(then));
+        self.handshake.set(state.handshake);
+        self.bytes[0].set(state.bytes[0]);
+        self.bytes[1].set(state.bytes[1]);
+        if self.is_waiting() {
+            self.unanswered.set(Some(now));
+        }
+    }
+
+    /// Whether something is to come from the upstream.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.traffic().is_waiting()
+    }
+
+    /// What there is to know of it, for another process that goes on with it at this stage.
+    pub(crate) fn at_rest(&self, stage: Stage, now: Instant) -> SessionState {
+        let ago = |then: Instant| now.saturating_duration_since(then);
+        SessionState {
+            endpoint: Some(self.ledger.endpoint),
+            age: ago(self.opened),
+            asked: self.asked.get().map(ago),
+            heard: self.heard.get().map(ago),
+            handshake: self.handshake.get(),
+            bytes: [self.bytes[0].get(), self.bytes[1].get()],
+            stage,
         }
     }
 

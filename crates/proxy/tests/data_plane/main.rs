@@ -9,6 +9,7 @@ mod dialling;
 mod first_flight;
 mod limits;
 mod list;
+mod resting;
 mod support;
 mod tls;
 mod way;

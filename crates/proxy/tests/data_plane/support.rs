@@ -12,7 +12,7 @@ use jackline_core::{
     Administration, Capability, Class, CloseSessions, Ending, EndpointView, Event, Health, NodeState, Pace,
     Snapshot, Standing, Timestamp, Trust, Which,
 };
-use jackline_proxy::{DataPlane, ProxyConfig, bind};
+use jackline_proxy::{Bound, DataPlane, ProxyConfig, bind, bind_beside};
 use socket2::{Domain, SockFilter, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,7 +63,21 @@ impl Rig {
         endpoints: &[SocketAddr],
         then: impl Fn(&Event) + Send + Sync + 'static,
     ) -> Self {
-        let bound = bind(&config).unwrap();
+        Self::run(bind(&config).unwrap(), endpoints, then)
+    }
+
+    /// One at rest that has these listeners from another.
+    pub(crate) fn successor(listeners: Vec<std::net::TcpListener>, endpoints: &[SocketAddr]) -> Self {
+        let config = ProxyConfig {
+            allow_loopback: true,
+            listen: Vec::new(),
+            ..config()
+        };
+        let bound = bind_beside(&config, listeners).unwrap().at_rest();
+        Self::run(bound, endpoints, |_| {})
+    }
+
+    fn run(bound: Bound, endpoints: &[SocketAddr], then: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         let address = bound.addresses()[0];
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot(endpoints)));
         let events = Events {

@@ -6,13 +6,15 @@ const LINES_MAX = 300;
 const GRADES = {
   attached: "good", degraded: "fair", isolated: "bad",
   ready: "good", alive: "fair", unknown: "other", "not-ready": "fair", unreachable: "bad", impostor: "bad",
-  good: "good", waiting: "other", empty: "fair", failed: "bad", running: "good", killed: "bad", stopped: "bad", frozen: "fair", "black-holed": "fair", starting: "fair",
+  good: "good", waiting: "other", empty: "fair", failed: "bad", running: "good", killed: "bad", stopped: "bad", frozen: "bad", "black-holed": "bad", starting: "fair", stopping: "fair",
 };
 const KEYS = { k: "kill", t: "stop", f: "freeze", b: "black-hole", s: "start" };
+const DEEDS = { kill: "Kill", stop: "Stop", freeze: "Freeze", "black-hole": "Black-hole", start: "Start" };
 
 const $ = (id) => document.getElementById(id);
 const nodes = new Map();
 let servers = [];
+let token = "";
 let chosen = 0;
 let skew = 0;
 
@@ -48,9 +50,9 @@ function head(...names) {
 function endpoints(status) {
   const rows = status.endpoints.map((endpoint) => make("tr", {},
     make("td", { class: "address" }, endpoint.address, endpoint.node ? make("div", { class: "other" }, endpoint.node.name) : null),
-    make("td", {}, graded(endpoint.health), endpoint.suspected ? " ?" : "", " ", age(endpoint.health_since)),
+    make("td", { class: "state-cell" }, graded(endpoint.health), endpoint.suspected ? " ?" : "", " ", age(endpoint.health_since)),
     make("td", {}, endpoint.standing, endpoint.administration === "enabled" ? "" : `, ${endpoint.administration}`),
-    make("td", {}, `${endpoint.sessions} ${endpoint.sessions === 1 ? "session" : "sessions"}`),
+    make("td", { class: "count" }, `${endpoint.sessions} ${endpoint.sessions === 1 ? "session" : "sessions"}`),
     make("td", {}, endpoint.reason)));
   return make("table", { class: "endpoints" },
     make("caption", {}, "Endpoints, best first"),
@@ -88,26 +90,45 @@ function showNode(status) {
 }
 
 async function act(server, deed) {
-  const answer = await fetch("act", {
-    method: "POST", headers: { "content-type": "application/json", "x-jackline": "lab" },
-    body: JSON.stringify({ server, deed }),
-  });
-  if (!answer.ok) line({ at: new Date().toISOString(), grade: "bad", text: `${deed} ${server}: ${await answer.text()}` });
+  const name = DEEDS[deed];
+  try {
+    const answer = await fetch("act", {
+      method: "POST", headers: { "content-type": "application/json", "x-jackline-token": token },
+      body: JSON.stringify({ server, deed }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+  } catch (error) {
+    line({ at: new Date().toISOString(), grade: "bad", text: `${name} ${server}: ${error.message}` });
+  }
+}
+
+// A card is made once and then changed: whoever has the focus on a button keeps it.
+function card(server, index) {
+  const button = (deed) => {
+    const made = make("button", { type: "button", "data-deed": deed, "aria-label": `${DEEDS[deed]} ${server.name}` }, DEEDS[deed]);
+    made.addEventListener("click", () => { if (made.getAttribute("aria-disabled") === "false") act(server.name, deed); });
+    return made;
+  };
+  return make("li", { "data-server": server.name, },
+    make("strong", {}, `${index + 1} ${server.name}`), " ", make("span", { class: "condition" }),
+    make("div", { class: "other" }, server.role, ", ", make("span", { class: "address" }, server.address)),
+    make("div", { class: "deeds", role: "group", "aria-label": server.name }, Object.keys(DEEDS).map(button)));
 }
 
 function showServers(told) {
-  servers = told;
+  token = told.token;
+  servers = told.servers;
   $("stage").hidden = false;
-  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.deed : undefined;
-  $("servers").replaceChildren(...servers.map((server, index) => make("li", { class: index === chosen ? "chosen" : null, "data-server": server.name },
-    make("strong", {}, `${index + 1} ${server.name}`), " ", graded(server.condition),
-    make("div", { class: "address other" }, server.address),
-    make("div", { class: "deeds" }, server.deeds.map((deed) => {
-      const button = make("button", { type: "button", "data-deed": `${server.name} ${deed}`, "aria-label": `${deed} ${server.name}` }, deed);
-      button.addEventListener("click", () => act(server.name, deed));
-      return button;
-    })))));
-  if (focused) [...document.querySelectorAll("[data-deed]")].find((button) => button.dataset.deed === focused)?.focus();
+  if ($("servers").children.length !== servers.length) $("servers").replaceChildren(...servers.map(card));
+  servers.forEach((server, index) => {
+    const shown = $("servers").children[index];
+    shown.classList.toggle("chosen", index === chosen);
+    shown.dataset.condition = server.condition;
+    shown.querySelector(".condition").replaceChildren(graded(server.condition));
+    for (const button of shown.querySelectorAll("button")) {
+      button.setAttribute("aria-disabled", String(!server.deeds.includes(button.dataset.deed)));
+    }
+  });
 }
 
 function line(told) {
@@ -121,7 +142,7 @@ document.addEventListener("keydown", (event) => {
   const digit = Number(event.key);
   if (digit >= 1 && digit <= servers.length) {
     chosen = digit - 1;
-    showServers(servers);
+    showServers({ token, servers });
   } else if (KEYS[event.key] && servers[chosen].deeds.includes(KEYS[event.key])) {
     act(servers[chosen].name, KEYS[event.key]);
   }

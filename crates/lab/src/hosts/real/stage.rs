@@ -310,6 +310,7 @@ fn nodes(
             address: Some(host.address().into()),
             prefer_local: false,
             listen,
+            page: None,
             servers: vec![format!("https://{joined_to}")],
             dns_servers: Vec::new(),
             state_dir: folder.join("state"),
