@@ -1,6 +1,9 @@
 //! What is installed besides the program: units that systemd understands and that are shut in, an installer that refuses what it should,
 //! manifests that kustomize renders, lists of files that agree, a recipe of a container; and packages in trees of their own, where they were made.
 
+mod role;
+mod trial;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,9 +28,10 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Outcome> {
     let outcome = units(workspace, &folder.join("units"))?
         .and(lists(workspace)?)
         .and(installer(workspace, &folder.join("installer"))?)
+        .and(role::run(workspace, &folder.join("role"))?)
         .and(manifests(workspace)?)
         .and(container(workspace)?)
-        .and(packages(workspace, &folder.join("trees"))?);
+        .and(trial::packages(workspace, &folder.join("trees"))?);
     fs::remove_dir_all(folder)?;
     Ok(outcome.must_have_run("checks of packaging"))
 }
@@ -139,11 +143,10 @@ fn lists(workspace: &Workspace) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The installer with an archive that is right, with one that was changed on the way, and back.
-fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
+/// An archive of a release with a stand-in for the program, for what installs one wants only that it runs; and the list that vouches for it.
+fn stand_in(workspace: &Workspace, folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let top = folder.join("jackline-0-test");
     fs::create_dir_all(top.join("systemd"))?;
-    // A stand-in: what the installer wants of the program is that it runs.
     fs::write(top.join("jackline"), "#!/bin/sh\necho jackline 0-test\n")?;
     fs::set_permissions(top.join("jackline"), fs::Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(workspace.root.join(UNITS))? {
@@ -159,6 +162,12 @@ fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
     let mut sum = workspace.program("sha256sum");
     sum.arg("jackline-0-test.tar.gz").current_dir(folder);
     fs::write(&sums, command::capture(sum)?)?;
+    Ok((archive, sums))
+}
+
+/// The installer with an archive that is right, with one that was changed on the way, and back.
+fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
+    let (archive, sums) = stand_in(workspace, folder)?;
     let prefix = folder.join("prefix");
     let install = |more: &[&str]| {
         let mut shell = workspace.program("sh");
@@ -260,84 +269,4 @@ fn container(workspace: &Workspace) -> anyhow::Result<Outcome> {
         outcome = outcome.and(Outcome::of(held, &format!("Containerfile: {otherwise}")));
     }
     Ok(outcome)
-}
-
-/// A package that `cargo xtask package` has made: installed, upgraded, removed, in a tree of its own by its own tools.
-struct Trial {
-    end: &'static str,
-    what: &'static str,
-    script: &'static str,
-    /// A folder for what is borrowed, and Debian's packages in it.
-    borrowed: (&'static str, &'static [&'static str]),
-}
-
-const TRIALS: [Trial; 2] = [
-    Trial {
-        end: "deb",
-        what: "a .deb in a Debian tree of its own",
-        script: "packaging/debian/try.sh",
-        borrowed: (
-            "packaging",
-            &[
-                "busybox-static",
-                "systemd-standalone-sysusers",
-                "systemd-standalone-tmpfiles",
-            ],
-        ),
-    },
-    Trial {
-        end: "rpm",
-        what: "an .rpm in a tree of its own",
-        script: "packaging/rpm/try.sh",
-        borrowed: (
-            "packaging-rpm",
-            &[
-                "busybox-static",
-                "systemd-standalone-sysusers",
-                "systemd-standalone-tmpfiles",
-                "rpm",
-                "rpm-common",
-                "librpm9",
-                "librpmio9",
-                "librpmbuild9",
-                "librpmsign9",
-                "liblua5.3-0",
-                "libpopt0",
-                "libarchive13",
-                "libfsverity0",
-            ],
-        ),
-    },
-];
-
-fn packages(workspace: &Workspace, trees: &Path) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::default();
-    for trial in &TRIALS {
-        outcome = outcome.and(package(workspace, trial, &trees.join(trial.end))?);
-    }
-    Ok(outcome)
-}
-
-fn package(workspace: &Workspace, trial: &Trial, tree: &Path) -> anyhow::Result<Outcome> {
-    let made = fs::read_dir(workspace.target.join("package"))
-        .into_iter()
-        .flatten();
-    let made: Option<PathBuf> = made
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|end| end == trial.end));
-    let Some(made) = made else {
-        return Ok(skip(trial.what, "none is made", "cargo xtask package"));
-    };
-    let (folder, wanted) = trial.borrowed;
-    let borrowed = match jackline_borrowed::unpacked_in(&workspace.target, folder, wanted) {
-        Ok(borrowed) => borrowed,
-        Err(why) => return Ok(skip(trial.what, &why, "apt-get update")),
-    };
-    fs::create_dir_all(tree)?;
-    let mut attempt = workspace.program("sh");
-    attempt.arg(trial.script).arg(made).arg(tree).arg(borrowed.root());
-    Ok(Outcome::of(
-        command::run(attempt)?.success,
-        &format!("{}: it does not install, upgrade and remove (above)", trial.what),
-    ))
 }
