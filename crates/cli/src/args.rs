@@ -11,7 +11,6 @@
 mod config;
 pub(crate) mod doctor;
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -20,9 +19,14 @@ use jackline_agent::config::{Environment, Flags, socket};
 
 use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
+#[cfg(all(test, feature = "lab"))]
+mod guides;
+mod lab;
 mod replay;
 
 pub(crate) use config::ConfigCommand;
+#[cfg(feature = "lab")]
+pub(crate) use lab::LabArgs;
 #[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
@@ -96,7 +100,7 @@ pub(crate) enum Command {
     Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[cfg(feature = "lab")]
-    #[command(after_help = LAB_EXAMPLES)]
+    #[command(after_help = lab::EXAMPLES)]
     Lab(LabArgs),
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
     #[cfg(feature = "lab")]
@@ -203,43 +207,6 @@ pub(crate) enum Output {
     Table,
     /// For programs
     Json,
-}
-
-const LAB_EXAMPLES: &str = "\
-Examples:
-  jackline lab                          the outage that jackline was made for
-  jackline lab --list                   the scenarios, a line each
-  jackline lab blackhole frozen         two of them
-  jackline lab --keep                   leave the cluster up afterwards, to play with
-  jackline lab --ui                     a page with which to break it, and watch
-
-Exit status: 0 everything held, 1 some expectation failed, 2 it could not be
-played, 64 wrong usage.";
-
-#[derive(Args, Debug)]
-pub(crate) struct LabArgs {
-    /// Names of scenarios, or `all` [default: alternating-outage]
-    #[arg(value_name = "SCENARIO")]
-    pub(crate) scenarios: Vec<String>,
-    /// A timeline and a verdict for people, or the outcomes as a JSON array
-    #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
-    pub(crate) output: LabOutput,
-    /// Only tell which scenarios there are
-    #[arg(long)]
-    pub(crate) list: bool,
-    /// Leave the cluster up at the end and tell how to reach it
-    #[arg(long, conflicts_with = "list")]
-    pub(crate) keep: bool,
-    // Not a documentation comment: brackets are links there.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        num_args = 0..=1,
-        default_missing_value = "127.0.0.1:0",
-        conflicts_with_all = ["scenarios", "output", "list", "keep"],
-        help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
-    )]
-    pub(crate) ui: Option<SocketAddr>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\

@@ -1,6 +1,6 @@
 //! Hostile and broken messages: each is an error in words, none a panic, and descriptors come across.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -36,7 +36,7 @@ fn messages_and_descriptors_come_across() {
     let mut sent = TcpStream::from(beside.remove(0));
     sent.write_all(b"x").expect("it is the very socket");
     let mut byte = [0];
-    std::io::Read::read_exact(&mut near, &mut byte).expect("read");
+    near.read_exact(&mut byte).expect("read");
     drop(old);
     assert!(matches!(new.hear(soon()), Err(WireError::Gone)));
 }
