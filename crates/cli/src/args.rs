@@ -8,6 +8,7 @@
     )
 )]
 
+mod config;
 pub(crate) mod doctor;
 mod lab;
 
@@ -15,7 +16,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jackline_agent::config::{self, Environment, Flags};
+use jackline_agent::config::{Environment, Flags, socket};
 
 use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
@@ -23,6 +24,7 @@ use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, 
 mod guides;
 mod replay;
 
+pub(crate) use config::ConfigCommand;
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArgs;
 pub(crate) use lab::LabOutput;
@@ -80,7 +82,7 @@ pub(crate) enum Command {
     #[command(after_help = refresh::UPGRADE_EXAMPLES)]
     Upgrade(refresh::UpgradeArgs),
     /// Check or show the configuration, without starting anything.
-    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    #[command(subcommand, after_help = config::EXAMPLES)]
     Config(ConfigCommand),
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = setup::EXAMPLES)]
@@ -195,7 +197,7 @@ impl Ask {
             socket: self.socket,
             ..Flags::default()
         };
-        config::socket(&flags, &Environment::of_process())
+        socket(&flags, &Environment::of_process())
     }
 }
 
@@ -206,41 +208,6 @@ pub(crate) enum Output {
     Table,
     /// For programs
     Json,
-}
-
-const CONFIG_EXAMPLES: &str = "\
-Examples:
-  jackline config check ./jackline.yaml
-  jackline config show --defaults
-
-Exit status: 0 good, 78 refused, 64 wrong usage.";
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Tell what is wrong with a configuration file: where, what, and what to do.
-    #[command(after_help = "Example:\n  jackline config check /etc/jackline/config.yaml")]
-    Check {
-        /// The file [default: JACKLINE_CONFIG, else /etc/jackline/config.yaml]
-        file: Option<PathBuf>,
-        /// Whose files to look for on this node [default: the file's, else auto]
-        #[arg(long, value_name = "PROFILE")]
-        profile: Option<String>,
-    },
-    /// Show what the profile found, and each value with where it came from; secrets never.
-    #[command(
-        after_help = "Examples:\n  jackline config show\n  jackline config show --defaults\n  \
-                            jackline config show --config ./jackline.yaml --server https://10.0.0.1:6443"
-    )]
-    Show {
-        /// Show every key, also those that nobody gave a value
-        #[arg(long)]
-        defaults: bool,
-        /// Look for the node's files under this folder instead of /, as in an image
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-        #[command(flatten)]
-        run: RunArgs,
-    },
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -337,6 +304,27 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_tells_something_tells_it_to_programs_too() {
+        // `run` tells its log, whose form `--log-format` says; the others print what a shell and a pager read.
+        const OTHERWISE: [&str; 4] = ["run", "completions", "man", "help"];
+        fn check(command: &clap::Command) -> usize {
+            let below: Vec<&clap::Command> = command.get_subcommands().collect();
+            if below.is_empty() {
+                let name = command.get_name();
+                let output = command
+                    .get_arguments()
+                    .any(|argument| argument.get_long() == Some("output"));
+                assert!(output != OTHERWISE.contains(&name), "{name}");
+                return usize::from(output);
+            }
+            below.into_iter().map(check).sum()
+        }
+        let mut command = Cli::command();
+        command.build();
+        assert_eq!(check(&command), if cfg!(feature = "lab") { 19 } else { 16 });
     }
 
     #[test]
