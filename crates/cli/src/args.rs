@@ -9,7 +9,6 @@
 )]
 
 pub(crate) mod doctor;
-mod lab;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,11 +18,13 @@ use jackline_agent::config::{self, Environment, Flags};
 
 use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
+#[cfg(all(test, feature = "lab"))]
+mod guides;
+mod lab;
 mod replay;
 
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArgs;
-pub(crate) use lab::LabOutput;
 #[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
@@ -324,6 +325,14 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
             "{text:?} holds no seed: the second number is the first that is not among them"
         )),
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabOutput {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-pub(super) const EXAMPLES: &str = "\
+use super::LabOutput;
+
+pub(crate) const EXAMPLES: &str = "\
 Examples:
   jackline lab                          the outage that jackline was made for
   jackline lab --list                   the scenarios, a line each
@@ -39,12 +41,4 @@ pub(crate) struct LabArgs {
         help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
     )]
     pub(crate) ui: Option<SocketAddr>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LabOutput {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
