@@ -17,8 +17,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jackline_agent::config::{self, Environment, Flags};
 
+use self::lab::LAB_EXAMPLES;
 use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
+mod lab;
 mod replay;
 
 #[cfg(feature = "lab")]
@@ -237,17 +239,6 @@ pub(crate) enum ConfigCommand {
         run: RunArgs,
     },
 }
-
-const LAB_EXAMPLES: &str = "\
-Examples:
-  jackline lab                          the outage that jackline was made for
-  jackline lab --list                   the scenarios, a line each
-  jackline lab blackhole frozen         two of them
-  jackline lab --keep                   leave the cluster up afterwards, to play with
-  jackline lab --ui                     a page with which to break it, and watch
-
-Exit status: 0 everything held, 1 some expectation failed, 2 it could not be
-played, 64 wrong usage.";
 
 #[derive(Args, Debug)]
 pub(crate) struct LabArgs {
