@@ -29,6 +29,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
         "--package",
         "jackline-bench",
     ]);
+    if arguments.iter().any(|argument| argument == "--instructions") {
+        build.args(["--no-default-features", "--features", "jackline/below-valgrind"]);
+    }
     // Standard output is the report's.
     build.stdout(std::io::stderr());
     ensure!(build.status()?.success(), "the build failed (above)");

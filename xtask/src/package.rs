@@ -20,9 +20,10 @@ const FOLDER: &str = "package";
 const PROFILE: &str = "dist";
 /// A program that is on every node is no larger.
 const SIZE_MAX: u64 = 8 << 20;
-/// Static; functions with the same code are one; relocations are packed, which what is static unpacks by itself.
-const FLAGS: &str =
-    "-C target-feature=+crt-static -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs";
+/// Static; with frame pointers, for what unwinding needs to know is a quarter shorter then (and profilers find their way); functions with the
+/// same code are one; relocations are packed, which what is static unpacks by itself.
+const FLAGS: &str = "-C target-feature=+crt-static -C force-frame-pointers=yes -C link-arg=-Wl,--icf=all \
+     -C link-arg=-Wl,-z,pack-relative-relocs";
 
 /// Makes everything that this machine can make; with `list` only tells what that is.
 pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
@@ -45,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
     let folder = workspace.target.join(FOLDER);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let program = build(workspace, &target)?;
+    let (program, mut good) = build(workspace, &target)?;
     fs::copy(&program, folder.join("jackline"))?;
     fs::write(
         folder.join("jackline.cdx.json"),
@@ -58,7 +59,6 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
         &folder,
         &format!("jackline-{}-{machine}", version()),
     )?;
-    let mut good = true;
     for (name, package, there) in &tools {
         if !there {
             println!("not made: {name} (cargo install --locked {package})");
@@ -72,8 +72,8 @@ pub(crate) fn run(workspace: &Workspace, list: bool) -> anyhow::Result<bool> {
     Ok(good)
 }
 
-/// Builds the program, and refuses one that is too large.
-fn build(workspace: &Workspace, target: &str) -> anyhow::Result<PathBuf> {
+/// Builds the program; and whether it is small enough. One that is not is packed all the same, and told, and the command fails.
+fn build(workspace: &Workspace, target: &str) -> anyhow::Result<(PathBuf, bool)> {
     let arguments = [
         "build",
         "-p",
@@ -85,7 +85,7 @@ fn build(workspace: &Workspace, target: &str) -> anyhow::Result<PathBuf> {
         target,
     ];
     let mut build = workspace.cargo(arguments);
-    build.env("RUSTFLAGS", FLAGS);
+    build.env("RUSTFLAGS", flags());
     ensure!(
         command::run(build)?.success,
         "the program could not be built (above)"
@@ -93,11 +93,29 @@ fn build(workspace: &Workspace, target: &str) -> anyhow::Result<PathBuf> {
     let program = workspace.target.join(target).join(PROFILE).join("jackline");
     let size = fs::metadata(&program)?.len();
     println!("{}: {size} bytes of {SIZE_MAX}", program.display());
-    ensure!(
-        size <= SIZE_MAX,
-        "the program is larger than {SIZE_MAX} bytes (decision 0021): what came in?"
-    );
-    Ok(program)
+    if size > SIZE_MAX {
+        println!("TOO LARGE: more than {SIZE_MAX} bytes (decision 0021); what came in?");
+    }
+    Ok((program, size <= SIZE_MAX))
+}
+
+/// [`FLAGS`]; and the places of crates' sources on this machine are left out: they are the same everywhere then, shorter, and
+/// nobody's business.
+fn flags() -> String {
+    let registries = registries().unwrap_or_default();
+    let remapped = registries
+        .iter()
+        .map(|folder| format!(" --remap-path-prefix={}/=", folder.display()));
+    remapped.fold(FLAGS.to_owned(), |flags, more| flags + &more)
+}
+
+/// Where cargo keeps sources of crates.
+fn registries() -> Option<Vec<PathBuf>> {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
+    let entries = fs::read_dir(home.join("registry/src")).ok()?;
+    Some(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
 }
 
 /// `jackline-VERSION-MACHINE.tar.gz`, the same bytes from the same files.

@@ -16,6 +16,7 @@ mod machine_paths;
 mod purity;
 mod reasons;
 mod sleeps;
+mod translation;
 mod tree;
 mod unsafe_code;
 mod words;
@@ -33,7 +34,7 @@ struct Check {
     find: fn(&Tree) -> Vec<Finding>,
 }
 
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 16] = [
     Check {
         name: "head",
         find: heads::find,
@@ -89,6 +90,10 @@ const CHECKS: [Check; 15] = [
     Check {
         name: "lints",
         find: lints::find,
+    },
+    Check {
+        name: "translation",
+        find: translation::find,
     },
     Check {
         name: "machine path",

@@ -13,10 +13,14 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::config::{Config, ConfigError, Environment, Flags, Origin, load_to_show};
 use crate::profile::found::Given;
 use crate::profile::host::{Host, Reading};
 
+/// Where it is handed over on a node: made by `tmpfiles.d`, in memory.
+pub const HANDED_OVER: &str = "/run/jackline-credentials";
 /// The file of variables.
 const VARIABLES: &str = "environment";
 /// The service's group reads, and nobody else.
@@ -71,7 +75,7 @@ pub enum HandOverError {
 }
 
 /// What was handed over, in words.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HandedOver {
     /// Files that were written, for they are new or have changed.
     pub written: Vec<String>,

@@ -68,7 +68,7 @@ mod view;
 mod wiring;
 
 pub use claim::ClaimError;
-pub use hand_over::{HandOverError, HandedOver, hand_over, take_back};
+pub use hand_over::{HANDED_OVER, HandOverError, HandedOver, hand_over, take_back};
 pub use jackline_admin::{operate, status};
 pub use run::{Exit, StartError, run};
 pub use upgrade::successor::refuse_to_take_over;

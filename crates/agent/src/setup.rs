@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use error::SetupError;
-pub use plan::Plan;
+pub use plan::{Plan, ToldChange, ToldPlan};
 pub use write::{Done, undo, write};
 
 /// How jackline and the distribution's own balancer, if it has one, go together.

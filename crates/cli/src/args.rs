@@ -8,21 +8,26 @@
     )
 )]
 
+mod config;
 pub(crate) mod doctor;
+mod lab;
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jackline_agent::config::{self, Environment, Flags};
+use jackline_agent::config::{Environment, Flags, socket};
 
-use self::lab::LAB_EXAMPLES;
 use crate::{completions, drain, events, explain, hand_over, man, rbac, refresh, sessions, setup, status};
 
-mod lab;
+#[cfg(all(test, feature = "lab"))]
+mod guides;
 mod replay;
 
+pub(crate) use config::ConfigCommand;
+#[cfg(feature = "lab")]
+pub(crate) use lab::LabArgs;
+pub(crate) use lab::LabOutput;
 #[cfg(feature = "lab")]
 pub(crate) use replay::ReplayArgs;
 
@@ -77,7 +82,7 @@ pub(crate) enum Command {
     #[command(after_help = refresh::UPGRADE_EXAMPLES)]
     Upgrade(refresh::UpgradeArgs),
     /// Check or show the configuration, without starting anything.
-    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    #[command(subcommand, after_help = config::EXAMPLES)]
     Config(ConfigCommand),
     /// Point this node's own programs at jackline, or take that back.
     #[command(after_help = setup::EXAMPLES)]
@@ -96,7 +101,7 @@ pub(crate) enum Command {
     Support(doctor::SupportArgs),
     /// Play outages on a control plane in miniature, on this machine's loopback.
     #[cfg(feature = "lab")]
-    #[command(after_help = LAB_EXAMPLES)]
+    #[command(after_help = lab::EXAMPLES)]
     Lab(LabArgs),
     /// Play outages drawn from seeds in a simulated world, and look for a rule that breaks.
     #[cfg(feature = "lab")]
@@ -192,7 +197,7 @@ impl Ask {
             socket: self.socket,
             ..Flags::default()
         };
-        config::socket(&flags, &Environment::of_process())
+        socket(&flags, &Environment::of_process())
     }
 }
 
@@ -203,67 +208,6 @@ pub(crate) enum Output {
     Table,
     /// For programs
     Json,
-}
-
-const CONFIG_EXAMPLES: &str = "\
-Examples:
-  jackline config check ./jackline.yaml
-  jackline config show --defaults
-
-Exit status: 0 good, 78 refused, 64 wrong usage.";
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Tell what is wrong with a configuration file: where, what, and what to do.
-    #[command(after_help = "Example:\n  jackline config check /etc/jackline/config.yaml")]
-    Check {
-        /// The file [default: JACKLINE_CONFIG, else /etc/jackline/config.yaml]
-        file: Option<PathBuf>,
-        /// Whose files to look for on this node [default: the file's, else auto]
-        #[arg(long, value_name = "PROFILE")]
-        profile: Option<String>,
-    },
-    /// Show what the profile found, and each value with where it came from; secrets never.
-    #[command(
-        after_help = "Examples:\n  jackline config show\n  jackline config show --defaults\n  \
-                            jackline config show --config ./jackline.yaml --server https://10.0.0.1:6443"
-    )]
-    Show {
-        /// Show every key, also those that nobody gave a value
-        #[arg(long)]
-        defaults: bool,
-        /// Look for the node's files under this folder instead of /, as in an image
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-        #[command(flatten)]
-        run: RunArgs,
-    },
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct LabArgs {
-    /// Names of scenarios, or `all` [default: alternating-outage]
-    #[arg(value_name = "SCENARIO")]
-    pub(crate) scenarios: Vec<String>,
-    /// A timeline and a verdict for people, or the outcomes as a JSON array
-    #[arg(long, short, value_enum, default_value_t = LabOutput::Text)]
-    pub(crate) output: LabOutput,
-    /// Only tell which scenarios there are
-    #[arg(long)]
-    pub(crate) list: bool,
-    /// Leave the cluster up at the end and tell how to reach it
-    #[arg(long, conflicts_with = "list")]
-    pub(crate) keep: bool,
-    // Not a documentation comment: brackets are links there.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        num_args = 0..=1,
-        default_missing_value = "127.0.0.1:0",
-        conflicts_with_all = ["scenarios", "output", "list", "keep"],
-        help = "Play nothing: serve a page that shows the nodes and has buttons to break the servers, until Ctrl-C [default address: 127.0.0.1 and a free port]"
-    )]
-    pub(crate) ui: Option<SocketAddr>,
 }
 
 const SIMULATE_EXAMPLES: &str = "\
@@ -351,14 +295,6 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LabOutput {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -368,6 +304,27 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_tells_something_tells_it_to_programs_too() {
+        // `run` tells its log, whose form `--log-format` says; the others print what a shell and a pager read.
+        const OTHERWISE: [&str; 4] = ["run", "completions", "man", "help"];
+        fn check(command: &clap::Command) -> usize {
+            let below: Vec<&clap::Command> = command.get_subcommands().collect();
+            if below.is_empty() {
+                let name = command.get_name();
+                let output = command
+                    .get_arguments()
+                    .any(|argument| argument.get_long() == Some("output"));
+                assert!(output != OTHERWISE.contains(&name), "{name}");
+                return usize::from(output);
+            }
+            below.into_iter().map(check).sum()
+        }
+        let mut command = Cli::command();
+        command.build();
+        assert_eq!(check(&command), if cfg!(feature = "lab") { 19 } else { 16 });
     }
 
     #[test]
@@ -388,8 +345,9 @@ mod tests {
         }
         assert_eq!(
             check(&mut Cli::command()),
-            if cfg!(feature = "lab") { 24 } else { 21 },
-            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, config, check, show, \
+            if cfg!(feature = "lab") { 26 } else { 23 },
+            "jackline, run, status, explain, events, sessions, drain, undrain, refresh, reset-state, reload, \
+             upgrade, config, check, show, \
              setup, hand-over, doctor, preflight, support, lab, simulate, replay, rbac, completions, man"
         );
     }

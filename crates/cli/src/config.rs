@@ -1,23 +1,38 @@
 //! `jackline config check` and `config show`: what the agent's configuration says of itself, and an exit status.
 
+mod json;
+
 use std::path::{Path, PathBuf};
 
 use jackline_agent::config::{
     Config, ConfigError, DEFAULT_PATH, Environment, Flags, Origin, load, load_to_show,
 };
 
-use crate::args::{ConfigCommand, RunArgs};
+use crate::args::{ConfigCommand, Output, RunArgs};
+use crate::doctor::json as pretty;
 use crate::exit::Exit;
 use crate::output::{complain, out};
 
 pub(crate) fn config(command: ConfigCommand) -> anyhow::Result<Exit> {
     match command {
-        ConfigCommand::Check { file, profile } => check(file, profile),
-        ConfigCommand::Show { defaults, root, run } => {
+        ConfigCommand::Check {
+            file,
+            profile,
+            output,
+        } => check(file, profile, output),
+        ConfigCommand::Show {
+            defaults,
+            root,
+            output,
+            run,
+        } => {
             let flags = Flags { root, ..run.into() };
             match load_to_show(&flags, &Environment::of_process()) {
                 Ok(config) => {
-                    out(&shown(&config, defaults))?;
+                    out(&match output {
+                        Output::Table => shown(&config, defaults),
+                        Output::Json => pretty(&json::Shown::of(&config, defaults))?,
+                    })?;
                     Ok(Exit::Well)
                 }
                 Err(error) => Ok(refused(&error)),
@@ -27,7 +42,7 @@ pub(crate) fn config(command: ConfigCommand) -> anyhow::Result<Exit> {
 }
 
 /// A file that is named is checked by itself; without one, all that `jackline run` would read is.
-fn check(file: Option<PathBuf>, profile: Option<String>) -> anyhow::Result<Exit> {
+fn check(file: Option<PathBuf>, profile: Option<String>, output: Output) -> anyhow::Result<Exit> {
     let (flags, environment, what) = match file {
         Some(file) => {
             let what = format!("{} is good", file.display());
@@ -50,7 +65,12 @@ fn check(file: Option<PathBuf>, profile: Option<String>) -> anyhow::Result<Exit>
             good_without_a_name(),
         ),
     };
-    match load(&flags, &environment) {
+    let loaded = load(&flags, &environment);
+    if output == Output::Json {
+        out(&pretty(&json::Checked::of(loaded.as_ref()))?)?;
+        return Ok(loaded.map_or_else(|error| blamed(&error), |_| Exit::Well));
+    }
+    match loaded {
         Ok(config) => {
             for warning in &config.warnings {
                 complain(&format!("warning: {warning}"));
@@ -83,6 +103,10 @@ fn shown(config: &Config, defaults: bool) -> String {
 /// Tells what is wrong, and whether it is the command line or the configuration.
 pub(crate) fn refused(error: &ConfigError) -> Exit {
     complain(&error.to_string());
+    blamed(error)
+}
+
+fn blamed(error: &ConfigError) -> Exit {
     let typed = |origin: &Origin| matches!(origin, Origin::Flag(_));
     if error.problems.iter().all(|problem| typed(&problem.origin)) {
         Exit::Usage

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jackline_agent::config::{Environment, Flags};
-use jackline_agent::{HandOverError, hand_over, take_back};
+use jackline_agent::{HANDED_OVER, HandOverError, HandedOver, hand_over, take_back};
 
+use crate::args::Output;
 use crate::config::refused;
+use crate::doctor::json;
 use crate::exit::Exit;
 use crate::output::{complain, out};
 
@@ -27,7 +29,7 @@ be written, 64 wrong usage, 78 the configuration is refused.";
 #[derive(Args, Debug)]
 pub(crate) struct HandOverArgs {
     /// The folder for it; it is there, and its group is that of jackline's user
-    #[arg(long, value_name = "DIR", default_value = "/run/jackline-credentials")]
+    #[arg(long, value_name = "DIR", default_value = HANDED_OVER)]
     pub(crate) to: PathBuf,
     /// Remove what was handed over
     #[arg(long)]
@@ -41,14 +43,17 @@ pub(crate) struct HandOverArgs {
     /// The folder that stands for /, as in an image
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// Words for people, or JSON as docs/commands.md describes it
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 pub(crate) fn run(args: HandOverArgs) -> anyhow::Result<Exit> {
     let folder = std::path::absolute(&args.to)?;
     let told = if args.undo {
-        take_back(&folder).map(|removed| {
-            let lines = removed.iter().map(|name| format!("removed {name}\n"));
-            lines.collect::<String>()
+        take_back(&folder).map(|removed| HandedOver {
+            removed,
+            ..HandedOver::default()
         })
     } else {
         let flags = Flags {
@@ -57,19 +62,11 @@ pub(crate) fn run(args: HandOverArgs) -> anyhow::Result<Exit> {
             root: args.root,
             ..Flags::default()
         };
-        hand_over(&flags, &Environment::of_process(), &folder).map(|told| {
-            let lines = |words: &str, names: &[String]| {
-                let lines = names.iter().map(|name| format!("{words}{name}\n"));
-                lines.collect::<String>()
-            };
-            lines("wrote ", &told.written)
-                + &lines("removed ", &told.removed)
-                + &lines("missing: ", &told.missing)
-        })
+        hand_over(&flags, &Environment::of_process(), &folder)
     };
     match told {
-        Ok(text) if text.is_empty() => out("nothing has changed\n")?,
-        Ok(text) => out(&text)?,
+        Ok(told) if args.output == Output::Json => out(&json(&told)?)?,
+        Ok(told) => out(&words(&told))?,
         Err(HandOverError::Config(error)) => return Ok(refused(&error)),
         Err(error) => {
             complain(&error.to_string());
@@ -77,4 +74,18 @@ pub(crate) fn run(args: HandOverArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Well)
+}
+
+fn words(told: &HandedOver) -> String {
+    let lines = |words: &str, names: &[String]| {
+        let lines = names.iter().map(|name| format!("{words}{name}\n"));
+        lines.collect::<String>()
+    };
+    let text = lines("wrote ", &told.written)
+        + &lines("removed ", &told.removed)
+        + &lines("missing: ", &told.missing);
+    match text.is_empty() {
+        true => "nothing has changed\n".to_owned(),
+        false => text,
+    }
 }

@@ -3,7 +3,10 @@
 //! Two rules, both read-only: the Endpoints (with the fleet's drain on them) and the Nodes; the EndpointSlices.
 
 use clap::Args;
+use serde_json::{Value, json};
 
+use crate::args::Output;
+use crate::doctor::json as pretty;
 use crate::exit::Exit;
 use crate::output::out;
 
@@ -19,6 +22,9 @@ pub(crate) struct RbacArgs {
     /// The namespace of the ServiceAccount
     #[arg(long, value_name = "NAME", default_value = "kube-system", value_parser = namespace)]
     pub(crate) namespace: String,
+    /// YAML with remarks, or the same objects as a List in JSON, which kubectl takes too
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 /// The manifest; `NAMESPACE` stands for the ServiceAccount's.
@@ -63,8 +69,28 @@ subjects:
 ";
 
 pub(crate) fn rbac(args: &RbacArgs) -> anyhow::Result<Exit> {
-    out(&MANIFEST.replace("NAMESPACE", &args.namespace))?;
+    out(&match args.output {
+        Output::Table => MANIFEST.replace("NAMESPACE", &args.namespace),
+        Output::Json => pretty(&list(&args.namespace))?,
+    })?;
     Ok(Exit::Well)
+}
+
+/// What [`MANIFEST`] says; a test holds them to be the same.
+fn list(namespace: &str) -> Value {
+    let group = "rbac.authorization.k8s.io";
+    let version = format!("{group}/v1");
+    json!({ "apiVersion": "v1", "kind": "List", "items": [
+        { "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "jackline", "namespace": namespace },
+          "automountServiceAccountToken": false },
+        { "apiVersion": version, "kind": "ClusterRole", "metadata": { "name": "jackline" }, "rules": [
+            { "apiGroups": [""], "resources": ["endpoints", "nodes"], "verbs": ["get", "list", "watch"] },
+            { "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"] },
+        ] },
+        { "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": { "name": "jackline" },
+          "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "jackline" },
+          "subjects": [{ "kind": "ServiceAccount", "name": "jackline", "namespace": namespace }] },
+    ] })
 }
 
 /// A namespace's name as Kubernetes allows it: it goes into YAML and into a command line.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jackline_agent::setup::{Done, Mode, Request, SetupError, plan, undo, write};
 
+use crate::args::Output;
 use crate::config::refused;
+use crate::doctor::json;
 use crate::exit::Exit;
 use crate::output::{complain, out};
 
@@ -13,7 +15,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   jackline setup --print    what would change, and what to look at before
   jackline setup --write    change it; as often as you like
-  jackline setup --undo     put everything back, byte for byte
+  jackline setup --undo     put everything back, byte for byte; credentials too
   jackline setup --print --mode stand-behind
 
 No service is restarted: when is yours to say.
@@ -38,6 +40,9 @@ pub(crate) struct SetupArgs {
     /// The folder that stands for /, as in an image
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub(crate) root: PathBuf,
+    /// A page for people, or JSON as docs/commands.md describes it
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }
 
 /// Exactly one of them.
@@ -72,15 +77,18 @@ pub(crate) fn setup(args: SetupArgs) -> anyhow::Result<Exit> {
         servers: args.servers,
     };
     let told = if what.undo {
-        undo(&request).map(|done| report(&done, "nothing of jackline's setup is on this node"))
+        undo(&request).map(|done| report(&done, args.output, "nothing of jackline's setup is on this node"))
     } else if what.write {
-        write(&request).map(|done| report(&done, "nothing to do: all is as it should be"))
+        write(&request).map(|done| report(&done, args.output, "nothing to do: all is as it should be"))
     } else {
-        plan(&request).map(|plan| plan.show())
+        plan(&request).map(|plan| match args.output {
+            Output::Table => Ok(plan.show()),
+            Output::Json => json(&plan.tell()),
+        })
     };
     match told {
         Ok(text) => {
-            out(&text)?;
+            out(&text?)?;
             Ok(Exit::Well)
         }
         Err(SetupError::Config(error)) => Ok(refused(&error)),
@@ -91,7 +99,10 @@ pub(crate) fn setup(args: SetupArgs) -> anyhow::Result<Exit> {
     }
 }
 
-fn report(done: &Done, nothing: &str) -> String {
+fn report(done: &Done, output: Output, nothing: &str) -> anyhow::Result<String> {
+    if output == Output::Json {
+        return json(done);
+    }
     let mut text = String::new();
     let mut lines: Vec<String> = done.changed.iter().chain(&done.left).cloned().collect();
     if done.changed.is_empty() {
@@ -103,7 +114,7 @@ fn report(done: &Done, nothing: &str) -> String {
         text.push_str(&line);
         text.push('\n');
     }
-    text
+    Ok(text)
 }
 
 impl From<SetupMode> for Mode {

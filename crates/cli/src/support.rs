@@ -9,13 +9,22 @@ use std::time::SystemTime;
 use jackline_agent::config::{self, Environment, Flags, load_to_show};
 use jackline_agent::doctor::bundle::{Text, journal_tail, pack, versions};
 use jackline_agent::doctor::{Examination, examine, preflight};
+use serde::Serialize;
 
+use crate::args::Output;
 use crate::args::doctor::SupportArgs;
 use crate::client;
 use crate::doctor::{json, request};
 use crate::exit::Exit;
 use crate::output::{complain, out};
 use crate::version::VERSION;
+
+/// What was written. Its fields are a promise.
+#[derive(Serialize)]
+struct Written<'a> {
+    file: String,
+    texts: Vec<&'a str>,
+}
 
 pub(crate) fn support(args: SupportArgs) -> anyhow::Result<Exit> {
     let flags = Flags {
@@ -62,7 +71,14 @@ pub(crate) fn support(args: SupportArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     let names: Vec<&str> = texts.iter().map(|text| text.name.as_str()).collect();
-    out(&format!("{}\n  {}\n", file.display(), names.join("\n  ")))?;
+    let path = file.display().to_string();
+    out(&match args.output {
+        Output::Table => format!("{path}\n  {}\n", names.join("\n  ")),
+        Output::Json => json(&Written {
+            file: path,
+            texts: names,
+        })?,
+    })?;
     Ok(Exit::Well)
 }
 

@@ -151,15 +151,22 @@ fn parse_yaml(yaml: &[u8]) -> Result<File, TrustError> {
         budget.max_depth = DEPTH_MAX;
         budget.max_documents = 1;
     }
+    // As kubectl does: the YAML as JSON first, and that as a kubeconfig. What reads YAML is large, and so is made for one type only.
     // The library's words may quote the file, and the file holds secrets: only the place is told.
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| match error.location() {
-        Some(place) => fault(format!(
-            "line {}, column {} is not as a kubeconfig has it; try `kubectl --kubeconfig FILE config view`",
-            place.line(),
-            place.column()
-        )),
-        None => fault("it is no kubeconfig; try `kubectl --kubeconfig FILE config view`".to_owned()),
-    })
+    let value: serde_json::Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| match error.location() {
+            Some(place) => fault(format!(
+                "line {}, column {} is not as a kubeconfig has it; try `kubectl --kubeconfig FILE config view`",
+                place.line(),
+                place.column()
+            )),
+            None => no_kubeconfig(),
+        })?;
+    serde_json::from_value(value).map_err(|_| no_kubeconfig())
+}
+
+fn no_kubeconfig() -> TrustError {
+    fault("it is no kubeconfig; try `kubectl --kubeconfig FILE config view`".to_owned())
 }
 
 fn pick_context(file: &File) -> Result<&NamedContext, TrustError> {

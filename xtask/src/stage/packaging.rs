@@ -1,5 +1,8 @@
 //! What is installed besides the program: units that systemd understands and that are shut in, an installer that refuses what it should,
-//! manifests that kustomize renders, lists of files that agree; and a package in a Debian tree of its own, where one was made.
+//! manifests that kustomize renders, lists of files that agree, a recipe of a container; and packages in trees of their own, where they were made.
+
+mod role;
+mod trial;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,8 +28,10 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Outcome> {
     let outcome = units(workspace, &folder.join("units"))?
         .and(lists(workspace)?)
         .and(installer(workspace, &folder.join("installer"))?)
+        .and(role::run(workspace, &folder.join("role"))?)
         .and(manifests(workspace)?)
-        .and(package(workspace, &folder.join("tree"))?);
+        .and(container(workspace)?)
+        .and(trial::packages(workspace, &folder.join("trees"))?);
     fs::remove_dir_all(folder)?;
     Ok(outcome.must_have_run("checks of packaging"))
 }
@@ -138,11 +143,10 @@ fn lists(workspace: &Workspace) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The installer with an archive that is right, with one that was changed on the way, and back.
-fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
+/// An archive of a release with a stand-in for the program, for what installs one wants only that it runs; and the list that vouches for it.
+fn stand_in(workspace: &Workspace, folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let top = folder.join("jackline-0-test");
     fs::create_dir_all(top.join("systemd"))?;
-    // A stand-in: what the installer wants of the program is that it runs.
     fs::write(top.join("jackline"), "#!/bin/sh\necho jackline 0-test\n")?;
     fs::set_permissions(top.join("jackline"), fs::Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(workspace.root.join(UNITS))? {
@@ -158,6 +162,12 @@ fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
     let mut sum = workspace.program("sha256sum");
     sum.arg("jackline-0-test.tar.gz").current_dir(folder);
     fs::write(&sums, command::capture(sum)?)?;
+    Ok((archive, sums))
+}
+
+/// The installer with an archive that is right, with one that was changed on the way, and back.
+fn installer(workspace: &Workspace, folder: &Path) -> anyhow::Result<Outcome> {
+    let (archive, sums) = stand_in(workspace, folder)?;
     let prefix = folder.join("prefix");
     let install = |more: &[&str]| {
         let mut shell = workspace.program("sh");
@@ -227,35 +237,36 @@ fn manifests(workspace: &Workspace) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// A package that `cargo xtask package` has made: installed, upgraded, removed, purged.
-fn package(workspace: &Workspace, tree: &Path) -> anyhow::Result<Outcome> {
-    let what = "a package in a Debian tree of its own";
-    let made = fs::read_dir(workspace.target.join("package"))
-        .into_iter()
-        .flatten();
-    let made: Option<PathBuf> = made
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let Some(made) = made else {
-        return Ok(skip(what, "none is made", "cargo xtask package"));
-    };
-    let wanted = [
-        "busybox-static",
-        "systemd-standalone-sysusers",
-        "systemd-standalone-tmpfiles",
+/// What can be seen of the container's recipe without an engine that builds it; that it was not built is told.
+fn container(workspace: &Workspace) -> anyhow::Result<Outcome> {
+    let recipe = fs::read_to_string(workspace.root.join("packaging/container/Containerfile"))?;
+    let lines: Vec<&str> = recipe.lines().filter(|line| !line.starts_with('#')).collect();
+    let user = lines.iter().find_map(|line| line.strip_prefix("USER "));
+    let is_number = |word: &str| word.parse::<u32>().is_ok_and(|number| number != 0);
+    let checks = [
+        (lines.first() == Some(&"FROM scratch"), "it is not from scratch"),
+        (
+            user.is_some_and(|user| user.split(':').all(is_number)),
+            "it does not run as a numbered user other than root",
+        ),
+        (
+            lines.iter().filter(|line| line.starts_with("COPY ")).count() == 1,
+            "it holds more than the program",
+        ),
+        (
+            !lines
+                .iter()
+                .any(|line| line.starts_with("RUN ") || line.starts_with("ADD ")),
+            "it runs or fetches something while it is built",
+        ),
     ];
-    let borrowed = match jackline_borrowed::unpacked_in(&workspace.target, "packaging", &wanted) {
-        Ok(borrowed) => borrowed,
-        Err(why) => return Ok(skip(what, &why, "apt-get update")),
-    };
-    let mut attempt = workspace.program("sh");
-    attempt
-        .arg("packaging/debian/try.sh")
-        .arg(made)
-        .arg(tree)
-        .arg(borrowed.root());
-    Ok(Outcome::of(
-        command::run(attempt)?.success,
-        "the package does not install, upgrade, remove and purge (above)",
-    ))
+    let mut outcome = skip(
+        "the container, built and run",
+        "no container engine is used here: its recipe alone was read",
+        "",
+    );
+    for (held, otherwise) in checks {
+        outcome = outcome.and(Outcome::of(held, &format!("Containerfile: {otherwise}")));
+    }
+    Ok(outcome)
 }

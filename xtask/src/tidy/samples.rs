@@ -55,6 +55,7 @@ fn bad(check: &str) -> Tree {
             tree.packages = vec![package("x", &[])];
             tree
         }
+        "translation" => Tree::of(&[("README.md", "# a\n"), ("README.zh.md", "")]),
         "machine path" => Tree::of(&[("a.snap", concat!("/ho", "me/anna/x\n"))]),
         other => panic!("the check '{other}' has no bad sample: add one"),
     }

@@ -43,6 +43,13 @@ impl Config {
         text
     }
 
+    /// Whether the value of `key` counts: its section is there.
+    pub fn counts(&self, key: &str) -> bool {
+        let mut path: Vec<&str> = key.split('.').collect();
+        path.pop();
+        !self.is_off(&path)
+    }
+
     /// Whether the section is not there, so that what is in it counts for nothing.
     fn is_off(&self, path: &[&str]) -> bool {
         let (etcd, supervisor) = (self.services.etcd.is_none(), self.services.supervisor.is_none());

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::scene::Scene;
 use super::{Mode, by_hand, kubeadm, rancher};
 use crate::profile::host::Reading;
@@ -144,6 +146,21 @@ impl Plan {
         self.done
     }
 
+    /// The same for programs.
+    pub fn tell(&self) -> ToldPlan {
+        ToldPlan {
+            profile: self.found.profile.name(),
+            role: self.found.role.as_ref().map(|(role, _)| role.to_string()),
+            mode: self.mode,
+            done: self.done,
+            blocked: self.blocked.clone(),
+            checks: self.checks.clone(),
+            changes: self.changes.iter().map(Change::tell).collect(),
+            by_hand: self.by_hand.clone(),
+            afterwards: self.afterwards(),
+        }
+    }
+
     /// The page for people.
     pub fn show(&self) -> String {
         let mut page = format!("{}mode {}\n", self.found.words(""), self.mode);
@@ -179,6 +196,18 @@ fn section(page: &mut String, title: &str, lines: &[String]) {
 impl Change {
     /// The lines that go and those that come: what is the same at both ends is left out.
     fn show(&self, page: &mut String) {
+        let told = self.tell();
+        let new_file = if told.new_file { ", a new file" } else { "" };
+        let _ = writeln!(page, "  {} ({}{new_file})", told.path, told.why);
+        for line in told.removed {
+            let _ = writeln!(page, "    - {line}");
+        }
+        for line in told.added {
+            let _ = writeln!(page, "    + {line}");
+        }
+    }
+
+    fn tell(&self) -> ToldChange {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (before, after) = (
             self.before.as_deref().map(text).unwrap_or_default(),
@@ -194,13 +223,54 @@ impl Change {
             .take(rest)
             .take_while(|(a, b)| a == b)
             .count();
-        let new_file = if self.before.is_none() { ", a new file" } else { "" };
-        let _ = writeln!(page, "  {} ({}{new_file})", self.path, self.why);
-        for line in &old[head..old.len() - tail] {
-            let _ = writeln!(page, "    - {line}");
-        }
-        for line in &new[head..new.len() - tail] {
-            let _ = writeln!(page, "    + {line}");
+        let lines = |all: &[&str]| {
+            let lines = all[head..all.len() - tail].iter();
+            lines.map(|line| (*line).to_owned()).collect()
+        };
+        ToldChange {
+            path: self.path.clone(),
+            why: self.why.clone(),
+            new_file: self.before.is_none(),
+            removed: lines(&old),
+            added: lines(&new),
         }
     }
+}
+
+/// A plan for programs. Its fields are a promise: `jackline setup --print --output json`.
+#[derive(Debug, Serialize)]
+pub struct ToldPlan {
+    /// The distribution, by its profile's name.
+    pub profile: &'static str,
+    /// The node's role; `null`: not known.
+    pub role: Option<String>,
+    /// The mode.
+    pub mode: Mode,
+    /// Whether all of it is in force already.
+    pub done: bool,
+    /// Why it cannot be written, each a sentence with what to do; empty: it can.
+    pub blocked: Vec<String>,
+    /// What to look at before.
+    pub checks: Vec<String>,
+    /// The files that change.
+    pub changes: Vec<ToldChange>,
+    /// What setup does not do.
+    pub by_hand: Vec<String>,
+    /// What is to be done afterwards, in this order.
+    pub afterwards: Vec<String>,
+}
+
+/// A file that changes.
+#[derive(Debug, Serialize)]
+pub struct ToldChange {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub why: String,
+    /// Whether it is not there yet.
+    pub new_file: bool,
+    /// Lines that go.
+    pub removed: Vec<String>,
+    /// Lines that come, in their place.
+    pub added: Vec<String>,
 }

@@ -1,16 +1,21 @@
 //! Carrying a plan out, and taking it back. The record goes first, so that a node that loses power in between is only ever half
 //! way to something that is known.
 
+use std::io;
+
+use serde::Serialize;
+
 use super::disk;
 use super::ledger::{Entry, Ledger, Now};
 use super::plan::{Plan, plan};
 use super::scene::Scene;
 use super::{Request, SetupError};
 use crate::config::DEFAULT_PATH;
+use crate::hand_over::HANDED_OVER;
 use crate::profile::host::Host;
 
-/// What was done.
-#[derive(Debug)]
+/// What was done. Its fields are a promise: `jackline setup --output json`.
+#[derive(Debug, Default, Serialize)]
 pub struct Done {
     /// What was changed, a line each; empty: nothing, for all was as it should be.
     pub changed: Vec<String>,
@@ -30,11 +35,7 @@ pub fn write(request: &Request) -> Result<Done, SetupError> {
     if !plan.blocked.is_empty() {
         return Err(SetupError::Blocked(plan.blocked));
     }
-    let mut done = Done {
-        changed: Vec::new(),
-        left: Vec::new(),
-        afterwards: Vec::new(),
-    };
+    let mut done = Done::default();
     let ledger = next_ledger(&scene, &plan)?;
     // What the plan before this one changed, and this one does not.
     if let Some(old) = &scene.ledger {
@@ -118,24 +119,25 @@ fn next_ledger(scene: &Scene, plan: &Plan) -> Result<Ledger, SetupError> {
     })
 }
 
-/// Takes back everything that setup changed on this node.
+/// Takes back everything that setup changed on this node, and what root handed over to jackline's user.
 ///
 /// # Errors
 /// Somebody else changed a file since, and nothing was put back; or a file could not be written, and undoing may be repeated.
 pub fn undo(request: &Request) -> Result<Done, SetupError> {
     let disk = Host::new(&request.root);
-    let mut done = Done {
-        changed: Vec::new(),
-        left: Vec::new(),
-        afterwards: Vec::new(),
-    };
-    let Some(ledger) = Ledger::read(&disk)? else {
-        return Ok(done);
-    };
+    let mut done = Done::default();
+    if let Some(ledger) = Ledger::read(&disk)? {
+        put_all_back(&disk, &ledger, &mut done)?;
+    }
+    take_credentials_back(&disk, &mut done)?;
+    Ok(done)
+}
+
+fn put_all_back(disk: &Host, ledger: &Ledger, done: &mut Done) -> Result<(), SetupError> {
     let foreign: Vec<String> = ledger
         .entries
         .iter()
-        .filter(|entry| !is_operators(entry) && entry.now(&disk) == Now::Changed)
+        .filter(|entry| !is_operators(entry) && entry.now(disk) == Now::Changed)
         .map(|entry| match ledger.backup_of(&entry.path) {
             Some(backup) => format!("{}; as it was: {backup}", entry.path),
             None => format!("{}; it was not there before", entry.path),
@@ -146,10 +148,29 @@ pub fn undo(request: &Request) -> Result<Done, SetupError> {
     }
     done.afterwards.extend(ledger.afterwards.clone());
     for entry in ledger.entries.iter().rev() {
-        put_back(&disk, entry, &mut done)?;
+        put_back(disk, entry, done)?;
     }
-    ledger.remove(&disk)?;
-    Ok(done)
+    ledger.remove(disk)
+}
+
+/// Removes what lies in [`HANDED_OVER`]; the folder belongs to the package.
+fn take_credentials_back(disk: &Host, done: &mut Done) -> Result<(), SetupError> {
+    let names = disk
+        .names(HANDED_OVER)
+        .map_err(|words| disk::failed(HANDED_OVER, "read", io::Error::other(words)))?;
+    for name in &names {
+        let path = format!("{HANDED_OVER}/{name}");
+        disk::remove(disk, &path)?;
+        done.changed.push(format!("removed {path}"));
+    }
+    if !names.is_empty() {
+        done.afterwards.push(
+            "systemctl disable --now jackline-credentials.path, or what was handed over is so again when it changes; \
+             each start of jackline.service does it, too"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// jackline's own file is the operator's to go on with.

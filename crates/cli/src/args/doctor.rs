@@ -106,4 +106,7 @@ pub(crate) struct SupportArgs {
     /// The admin socket of the running jackline [default: JACKLINE_SOCKET, else the configuration file's, else /run/jackline/jackline.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// What was written, in words, or JSON as docs/commands.md describes it
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
 }

@@ -12,6 +12,7 @@ mod configuration;
 mod described;
 mod examples;
 mod families;
+mod json;
 mod lab_ui;
 mod life;
 mod logs;

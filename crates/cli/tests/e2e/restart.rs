@@ -68,3 +68,37 @@ async fn killed_again_and_again_it_starts_every_time() {
     }
     node.attached().await;
 }
+
+/// An older jackline is put back on a node that a newer one has run on: it starts without memory, and keeps what it cannot read.
+#[tokio::test]
+async fn after_a_downgrade_it_attaches_and_the_newer_files_are_kept() {
+    const STATE: &str = "{\"format\":\"jackline-state\",\"version\":2,\"of\":\"a later version\"}";
+    const SEGMENT: &str = "{\"jackline_journal\":2,\"of\":\"a later version\"}\n";
+    let cluster = Cluster::new();
+    let server = cluster.server().await;
+    cluster.tell(&[server.address]);
+    let mut node = Node::start(&cluster, &format!("servers: [\"{}\"]\n", server.url()));
+    node.attached().await;
+    node.kill().await;
+    let state = node.path("state");
+    std::fs::write(state.join("state.json"), STATE).expect("a file");
+    // As a newer jackline would have left it: the newest segment of all.
+    let segment = state.join("journal/segment-00000900.jsonl");
+    std::fs::write(&segment, SEGMENT).expect("a file");
+
+    node.restart();
+    let status = node.attached().await;
+    let note = status.state_file.note.unwrap_or_default();
+    assert!(note.contains("set aside as state.json.future-"), "{note}");
+    let name = note.rsplit("set aside as ").next().expect("a name");
+    let kept = std::fs::read_to_string(state.join(name)).expect("it is there");
+    assert_eq!(kept, STATE, "for the newer version to be put back with it");
+    assert_eq!(std::fs::read_to_string(&segment).expect("it is there"), SEGMENT);
+    let events = crate::program::run(["events", "--state-dir", &state.to_string_lossy()]).await;
+    assert_eq!(events.code, Some(0), "{}", events.err);
+    assert!(
+        events.out.contains("attached"),
+        "its own are told: {}",
+        events.out
+    );
+}

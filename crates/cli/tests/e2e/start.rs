@@ -3,14 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;
 
-use jackline_agent::status::{Health, NodeState, SourceState, Status};
+use jackline_agent::status::{Depth, Endpoint, Health, NodeState, SourceState, Status};
 use jackline_lab::NameServer;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
 use crate::apiserver::Cluster;
+use crate::caller::Caller;
 use crate::node::Node;
 use crate::program::{end_of, jackline, run, until, within};
 use jackline_borrowed::not_run;
@@ -89,6 +90,54 @@ async fn a_resolver_that_is_not_up_yet_is_waited_for() {
 
     names.mute(false);
     node.attached().await;
+}
+
+/// The chicken and the egg of `kubeadm init` and of any first server: jackline is up before there is a cluster, a CA or an
+/// apiserver, and the programs that make these go through it.
+#[tokio::test]
+async fn before_the_first_server_and_its_ca_are_made_it_waits_and_then_verifies() {
+    let cluster = Cluster::new();
+    // Bound and not listening: whoever connects is refused, and nobody else takes the port.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a port");
+    let address = socket.local_addr().expect("an address");
+    let lines = format!("servers: [\"https://{address}\"]\ntiming: {{ hold: 200ms }}\n");
+    let mut node = Node::start(&cluster, &lines);
+    node.kill().await;
+    let ca = node.path("ca.crt");
+    let made = std::fs::read(&ca).expect("the CA");
+    std::fs::remove_file(&ca).expect("not made yet");
+    node.restart();
+
+    let tried = |status: &Status| status.endpoints.iter().any(|one| one.last_probe.is_some());
+    let status = node.status_when("the server has been tried", tried).await;
+    assert_eq!(status.state, NodeState::Isolated);
+    // `kubeadm init` asks again and again until its apiserver is up; each time it must be answered soon, if only by an end.
+    let mut client = TcpStream::connect(status.listen[0])
+        .await
+        .expect("clients are accepted");
+    let read = within("the client is not left hanging", client.read(&mut [0; 1])).await;
+    assert!(!matches!(read, Ok(1..)), "nobody is there to answer");
+
+    std::fs::write(&ca, made).expect("a file");
+    cluster.tell(&[address]);
+    let _server = cluster.server_on(socket.listen(16).expect("it listens"));
+    let verified = |status: &Status| {
+        let of = |one: &Endpoint| one.health == Health::Ready && one.depth == Some(Depth::Readyz);
+        status.state == NodeState::Attached && status.endpoints.iter().any(of)
+    };
+    node.status_when("attached to a server that is verified", verified)
+        .await;
+    let status = node.attached().await;
+    let mut caller = Caller::connect(&cluster, status.listen[0])
+        .await
+        .expect("a connection");
+    let answer = within("an answer", caller.read("/readyz"))
+        .await
+        .expect("an answer");
+    assert_eq!(answer, "ok");
 }
 
 /// `jackline run --listen LISTEN` in a network namespace of its own: no IPv6, nothing but a loopback, no route anywhere.

@@ -1,5 +1,9 @@
 //! Sessions outlive the process: upgrades and reloads under clients of every kind, and everything that can go wrong with the new
 //! process. Each client has one connection for the whole test, checks every byte, and notes its longest pause.
+#![allow(
+    clippy::print_stdout,
+    reason = "the pauses are what a person wants to see of it"
+)]
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
