@@ -27,7 +27,10 @@ use crate::fault::{self, SessionError};
 use crate::peer::{Peer, Upstream};
 use crate::thread::{Direction, Thread};
 
+pub(crate) use self::outcome::{Begun, Outcome};
+
 mod contender;
+mod outcome;
 
 /// An upstream that ends a connection so soon, before either side has said anything, never took it.
 const STILLBORN: Duration = Duration::from_secs(1);
@@ -51,23 +54,6 @@ enum Step {
 pub(crate) struct Settled {
     pub(crate) upstream: Upstream,
     pub(crate) copy: Copy,
-}
-
-/// How a first flight went.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Settled(Settled),
-    /// It was laid to rest on its way.
-    Rests(Begun),
-}
-
-/// A first flight on its way, as it goes on later, here or in another process.
-#[derive(Debug, Default)]
-pub(crate) struct Begun {
-    /// All that the client has sent.
-    pub(crate) kept: Vec<u8>,
-    /// The upstream that goes along; `None`: none has what the client sent.
-    pub(crate) contender: Option<Contender>,
 }
 
 /// Why there is no session after all; `None`: it goes on.
