@@ -33,7 +33,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(5);
 const GIVE_UP: Duration = Duration::from_secs(60);
 /// A server that lost writes is avoided for this long after the Lease is renewed again.
 pub const AVOIDED_FOR: Duration = Duration::from_secs(600);
-/// A credential that may not read the Lease is tried again after this.
+/// A credential that may not read the Lease is tried again after this at the latest, whatever the refusal says of itself.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 
 /// The Lease as it was read last.
@@ -204,13 +204,14 @@ impl Policy {
         }
     }
 
-    /// When the Lease is read next; R2's period unless it may be late, or may not be read.
-    pub(crate) fn heartbeat_pause(&self, empty: bool) -> Option<Duration> {
+    /// When the Lease is read next; R2's period unless it may be late, or may not be read: a refusal tells how long it holds. A Lease
+    /// that is only not there yet does not: jackline starts before the kubelet.
+    pub(crate) fn heartbeat_pause(&self, empty: bool, holds: Option<Duration>) -> Option<Duration> {
         let suspicious = self
             .heartbeat
             .is_some_and(|pulse| pulse.told.age >= LATE || pulse.late.is_some());
         match (empty, suspicious) {
-            (true, _) => Some(REFUSED_PAUSE),
+            (true, _) => holds.map(|holds| holds.min(REFUSED_PAUSE)),
             (false, true) => Some(SECOND_LOOK),
             (false, false) => None,
         }

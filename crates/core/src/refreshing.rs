@@ -44,7 +44,8 @@ impl Policy {
         let pace = self.pace(self.sources[index].kind);
         let isolated_cap = self.isolated_source_cap(self.sources[index].kind);
         let first = self.soon_for(self.sources[index].kind);
-        let heartbeat_pause = self.heartbeat_pause(self.sources[index].state == SourceState::Empty);
+        let heartbeat_pause =
+            self.heartbeat_pause(self.sources[index].state == SourceState::Empty, valid_for);
         let source = &mut self.sources[index];
         source.asking = None;
         source.not_before = None;

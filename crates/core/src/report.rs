@@ -32,12 +32,13 @@ pub struct Report {
     /// which changes nothing (M2).
     #[serde(default)]
     pub draining: Option<Vec<FleetDrain>>,
-    /// The node's own Lease ([`crate::SourceKind::Heartbeat`] only); `None`: it may not be read, or is not there.
+    /// The node's own Lease ([`crate::SourceKind::Heartbeat`] only); `None`: it may not be read (then `valid_for` says for how long), or
+    /// is not there.
     #[serde(default)]
     pub heartbeat: Option<Heartbeat>,
     /// How long the answer itself says that it holds (a name's TTL): then the source is asked again, instead of at the
     /// usual pace. The core bounds it ([`crate::pace::VALID_MIN`], [`crate::pace::VALID_MAX`]). Of no account while isolated (R1),
-    /// beside an open watch, and for an empty answer.
+    /// beside an open watch, and for an empty answer, that of a Lease apart: a refusal says how long it need not be asked again.
     #[serde(default)]
     pub valid_for: Option<Duration>,
     /// A remark for `status`, e.g. why a watch was not to be had. Empty: none.

@@ -25,6 +25,8 @@ use crate::source::Question;
 
 /// The largest Lease; real ones are below 1 KiB.
 const LEASE_MAX: usize = 64 * 1024;
+/// Rights are the cluster's and change seldom: a refusal holds for this long.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// The source.
 pub(crate) struct Heartbeat {
@@ -36,7 +38,24 @@ pub(crate) struct Heartbeat {
 /// What one server answered: the Lease, or why there is none to be had.
 enum Answered {
     Renewed(Timestamp),
-    Nothing(String),
+    Nothing(Nothing),
+}
+
+/// Why there is none.
+struct Nothing {
+    note: String,
+    /// The credential may not read it. A Lease that is not there may be there the next minute.
+    refused: bool,
+}
+
+impl Answered {
+    fn refused(note: String) -> Self {
+        Self::Nothing(Nothing { note, refused: true })
+    }
+
+    fn not_there(note: String) -> Self {
+        Self::Nothing(Nothing { note, refused: false })
+    }
 }
 
 #[derive(Deserialize)]
@@ -94,14 +113,14 @@ async fn read(node: &str, target: SocketAddr, access: &Access, until: Instant) -
     };
     match Connection::new(target, access).get(want, until).await {
         Ok(body) => renewal(&body, node).map_err(AskError::Nonsense),
-        Err(error) if error.status() == Some(403) => Ok(Answered::Nothing(format!(
+        Err(error) if error.status() == Some(403) => Ok(Answered::refused(format!(
             "no witness: only the kubelet's credential may read the node's Lease; {error}"
         ))),
         Err(AskError::Status {
             code: 404,
             missing: Some(missing),
             ..
-        }) if missing.ends_with(&format!("/{node}")) => Ok(Answered::Nothing(format!(
+        }) if missing.ends_with(&format!("/{node}")) => Ok(Answered::not_there(format!(
             "no witness: there is no Lease of a node {node}"
         ))),
         Err(error) => Err(error),
@@ -115,7 +134,7 @@ fn renewal(body: &[u8], node: &str) -> Result<Answered, String> {
         return Err("it is another object than the node's Lease".to_owned());
     }
     let Some(text) = lease.spec.renewed else {
-        return Ok(Answered::Nothing(
+        return Ok(Answered::not_there(
             "no witness: the Lease was never renewed".to_owned(),
         ));
     };
@@ -132,16 +151,16 @@ impl Answer for Answered {
     }
 
     fn report(&self, answered_by: SocketAddr) -> Report {
-        let (heartbeat, note) = match self {
+        let (heartbeat, note, valid_for) = match self {
             Self::Renewed(time) => {
                 let age = Timestamp::now().duration_since(*time);
                 let renewal = Renewal {
                     renewed: u64::try_from(time.as_microsecond()).unwrap_or(0),
                     age: Duration::try_from(age).unwrap_or(Duration::ZERO),
                 };
-                (Some(renewal), String::new())
+                (Some(renewal), String::new(), None)
             }
-            Self::Nothing(note) => (None, note.clone()),
+            Self::Nothing(Nothing { note, refused }) => (None, note.clone(), refused.then_some(REFUSED_FOR)),
         };
         Report {
             heartbeat,
@@ -149,6 +168,7 @@ impl Answer for Answered {
             answered_by: Some(answered_by),
             verified: true,
             note,
+            valid_for,
             ..Report::default()
         }
     }

@@ -9,14 +9,18 @@ use crate::world::*;
 
 const HEARTBEAT: SourceId = SourceId(6);
 
-/// An attached world whose node's Lease is renewed now; sessions are on the first choice.
-fn beating(servers: u8) -> (World, SocketAddr) {
+fn settings_with_heartbeat() -> Settings {
     let mut settings = settings();
     settings.sources.push(SourceSpec {
         name: "heartbeat".into(),
         kind: SourceKind::Heartbeat,
     });
-    let mut world = World::attached_with(servers, settings);
+    settings
+}
+
+/// An attached world whose node's Lease is renewed now; sessions are on the first choice.
+fn beating(servers: u8) -> (World, SocketAddr) {
+    let mut world = World::attached_with(servers, settings_with_heartbeat());
     let first = world.first();
     world.open_sessions(first, 3);
     renew(&mut world);
@@ -154,11 +158,27 @@ fn nothing_moves_away_from_the_only_server_and_nobody_is_asked_then() {
 #[test]
 fn a_lease_that_may_not_be_read_is_asked_for_seldom_and_is_no_failure() {
     let (mut world, _) = beating(3);
-    world.sources.insert(HEARTBEAT, Answers::List(vec![]));
+    world
+        .sources
+        .insert(HEARTBEAT, Answers::Holding(vec![], seconds(600)));
     world.run(seconds(3600));
     let asked = world.refreshes_of(HEARTBEAT).len();
     assert!((4..=9).contains(&asked), "{asked} in an hour");
     assert_eq!(world.policy.snapshot().sources[6].state, SourceState::Empty);
+}
+
+/// jackline starts before the kubelet, so the first answer of a new node is that there is no Lease: there was no witness for the
+/// ten minutes of a refusal.
+#[test]
+fn a_lease_that_is_not_there_yet_is_read_within_the_usual_period_once_it_is() {
+    let mut world = World::attached_with(3, settings_with_heartbeat());
+    world.sources.insert(HEARTBEAT, Answers::List(vec![]));
+    world.tell(Event::RefreshRequested);
+    world.run(seconds(30));
+    assert_eq!(world.policy.snapshot().heartbeat, None);
+    renew(&mut world);
+    let took = world.run_until(seconds(600), |world| world.policy.snapshot().heartbeat.is_some());
+    assert!(took <= seconds(66), "{took:?}");
 }
 
 /// Seed 420 of the simulator: where every server loses writes, sessions went from one to the other and were closed there.

@@ -54,12 +54,17 @@ async fn a_credential_that_may_not_a_lease_that_is_not_there_and_one_never_renew
             "details":{"name":"worker-1","group":"coordination.k8s.io","kind":"leases"}}"#;
         Reply::Json(404, body.to_owned())
     };
-    for report in [
-        told(|| status(403, "Forbidden", "not for you")).await,
-        told(missing).await,
-        told(|| lease("worker-1", "")).await,
+    // A refusal holds for a while. A Lease that is not there yet may be there the next minute.
+    for (report, holds) in [
+        (
+            told(|| status(403, "Forbidden", "not for you")).await,
+            Some(Duration::from_secs(600)),
+        ),
+        (told(missing).await, None),
+        (told(|| lease("worker-1", "")).await, None),
     ] {
         assert_eq!(report.heartbeat, None);
+        assert_eq!(report.valid_for, holds, "{}", report.note);
         assert!(report.note.starts_with("no witness: "), "{}", report.note);
     }
 }
